@@ -1,0 +1,1 @@
+"""The Spark wing: runs inside the driver, imports no Airflow."""

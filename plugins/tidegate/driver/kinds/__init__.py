@@ -1,0 +1,1 @@
+"""The kinds of stage: how each turns named inputs into one output."""

@@ -1,0 +1,49 @@
+"""Loading a job file and calling its ``run`` by parameter name."""
+
+import sys
+from collections.abc import Callable, Mapping
+from importlib.util import module_from_spec, spec_from_file_location
+from inspect import Parameter, signature
+from pathlib import Path
+
+from pyspark.cloudpickle import register_pickle_by_value
+
+from tidegate.errors import SpecError
+
+Run = Callable[..., object]
+
+
+def load_run(path: str) -> Run:
+    """Import the job file at ``path`` and return its ``run`` function.
+
+    :raises SpecError: if the file is missing, does not compile, or defines no ``run``.
+    """
+    file = Path(path)
+    located = spec_from_file_location(f"tidegate_job_{file.stem}", file)
+    if located is None or located.loader is None or not file.is_file():
+        raise SpecError(f"job {path}: no such Python file")
+    module = module_from_spec(located)
+    sys.modules[located.name] = module
+    # Executors cannot import the job's module: its functions must travel inside the UDFs that use them.
+    register_pickle_by_value(module)  # type: ignore[no-untyped-call]  # pyspark ships cloudpickle untyped
+    try:
+        located.loader.exec_module(module)
+    except (SyntaxError, ImportError) as broken:
+        raise SpecError(f"job {path} cannot be imported: {type(broken).__name__}: {broken}") from broken
+    run: object = getattr(module, "run", None)
+    if not callable(run):
+        raise SpecError(f"job {path} defines no function 'run'; a job is one function run(<inputs by name>)")
+    return run
+
+
+def call_by_name(run: Run, offered: Mapping[str, object]) -> object:
+    """Call ``run`` with the offered inputs that its parameters name.
+
+    :raises SpecError: if ``run`` asks for an input that nobody offers.
+    """
+    named = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    asked = [p for p in signature(run).parameters.values() if p.kind in named]
+    if missing := [p.name for p in asked if p.default is Parameter.empty and p.name not in offered]:
+        wanted = ", ".join(p.name for p in asked)
+        raise SpecError(f"run({wanted}) asks for {missing}; this stage offers {sorted(offered)}")
+    return run(**{p.name: offered[p.name] for p in asked if p.name in offered})

@@ -1,0 +1,51 @@
+"""Every way a stage can fail, named by what the reader should do next.
+
+TidegateError
+├── SpecError            the DAG, job file or suite is wrong      → fix it        never retried
+├── JobError             the job's own code raised                → fix it        never retried
+├── DataError            the data broke the job (bad cast, …)     → look at data  never retried
+├── GateClosed           the data broke its expectations          → look at data  never retried
+├── ResourceExhausted    out of memory, out of disk               → retried
+├── ClusterUnavailable   master, broker, storage did not answer   → retried with back-off
+├── DriverLost           no report came back                      → retried
+└── PublishError         judged data could not be moved           → retried, from the staged snapshot
+"""
+
+
+class TidegateError(Exception):
+    """Base of every failure a stage reports; its text says what, where and what to do."""
+
+
+class SpecError(TidegateError):
+    """The DAG, the job file, the suite or the set-up is wrong: it fails the same way until somebody changes it."""
+
+
+class JobError(TidegateError):
+    """The job's own code raised."""
+
+
+class DataError(TidegateError):
+    """The input data broke the job: unreadable, missing, or of a value the job cannot take."""
+
+
+class GateClosed(TidegateError):
+    """The data broke an expectation of severity ``critical``; nothing was published."""
+
+
+class ResourceExhausted(TidegateError):
+    """Memory or disk ran out."""
+
+
+class ClusterUnavailable(TidegateError):
+    """A master, broker or store did not answer."""
+
+
+class DriverLost(TidegateError):
+    """The driver ended without leaving a report."""
+
+
+class PublishError(TidegateError):
+    """Judged data could not be moved to where readers look, or a newer attempt has taken over."""
+
+
+BY_NAME: dict[str, type[TidegateError]] = {cls.__name__: cls for cls in TidegateError.__subclasses__()}
