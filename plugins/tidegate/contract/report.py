@@ -8,6 +8,9 @@ from typing import Any, Literal, Self
 from tidegate.contract.spec import PROTOCOL, Attempt, Kind
 from tidegate.errors import BY_NAME, TidegateError
 
+SAYS = "tidegate| "
+"""Begins each line of a driver's output that is meant for the task log."""
+
 Severity = Literal["critical", "warning", "info"]
 Verdict = Literal["pass", "warn", "closed"]
 Outcome = Literal["published", "passed", "held", "failed"]

@@ -7,6 +7,7 @@ from typing import Protocol
 from pyspark.sql import DataFrame
 
 from tidegate.contract import Judgement, Output
+from tidegate.errors import SpecError
 
 Observe = Callable[[DataFrame], DataFrame]
 
@@ -43,3 +44,32 @@ class Target(Protocol):
 
     def discard(self) -> None:
         """Drop what was staged, keeping the fence, after the stage failed before a verdict."""
+
+
+class Nowhere:
+    """The target of a gate of its own: the data is read once, judged, and left where it is."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    def begin(self) -> Output | None:
+        """Do nothing: there is nothing to fence."""
+        return None
+
+    def stage(self, output: object, observe: Observe) -> Staged:
+        """Read the data once, to nowhere."""
+        if not isinstance(output, DataFrame):
+            raise SpecError(f"{self._source}: a gate judges data, not {type(output).__name__}")
+        observe(output).write.format("noop").mode("overwrite").save()
+        return Staged(frame=output)
+
+    def publish(self, judgement: Judgement) -> Output:
+        """Say what was judged."""
+        return Output(target=self._source)
+
+    def hold(self, judgement: Judgement) -> Output:
+        """Say what was judged; its readers wait behind this gate."""
+        return Output(target=self._source, held_at=self._source)
+
+    def discard(self) -> None:
+        """Do nothing: nothing was written."""

@@ -1,0 +1,78 @@
+"""The sql kind: a ``.sql`` file whose last statement is the output, its inputs views, its values parameter markers."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pyspark.errors import ParseException
+from pyspark.sql import DataFrame, SparkSession
+
+from tidegate.errors import SpecError
+
+_TOKEN = re.compile(r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.)*"|`[^`]*`|--[^\n]*|/\*.*?\*/|;|[^'"`;/-]+|.""", re.S)
+_PREPARES = re.compile(r"(CREATE\s+(OR\s+REPLACE\s+)?TEMP(ORARY)?\s+(VIEW|FUNCTION)|DECLARE|SET|CACHE)\b", re.I)
+_WRITES = {"InsertIntoStatement", "InsertIntoDir", "OverwriteByExpression", "AppendData"}
+
+
+def statements(text: str) -> list[str]:
+    """Split SQL text at its semicolons, leaving those in strings, names and comments alone; comments are dropped."""
+    found = [""]
+    for piece in _TOKEN.findall(text):
+        if piece == ";":
+            found.append("")
+        elif not piece.startswith(("--", "/*")):
+            found[-1] += piece
+        else:
+            found[-1] += " "
+    return [statement.strip() for statement in found if statement.strip()]
+
+
+def produce(spark: SparkSession, job: Path, params: Mapping[str, Any]) -> DataFrame:
+    """Run the statements of ``job`` and return the last one's rows as a lazy frame.
+
+    :raises SpecError: if there is no statement, one has a syntax error, an earlier one does more than prepare
+        (temporary views and functions, variables), or the last one is no query.
+    """
+    found = statements(job.read_text(encoding="utf-8"))
+    if not found:
+        raise SpecError(f"{job.name}: no statement; the last statement of a .sql job is the stage's output")
+    for number, statement in enumerate(found[:-1], start=1):
+        if not _PREPARES.match(statement):
+            raise SpecError(
+                f"{job.name}, statement {number} ({_verb(statement)} …) does more than prepare. Only the last "
+                "statement's rows are gated and published; before it, use CREATE TEMPORARY VIEW, DECLARE or SET"
+            )
+    try:
+        _check_query(spark, job, found[-1])
+        for statement in found[:-1]:
+            spark.sql(statement, args=_named(params))
+        return spark.sql(found[-1], args=_named(params))
+    except ParseException as error:
+        raise SpecError(f"{job.name}: {str(error).strip()[:600]}") from error
+
+
+def _named(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that SQL can take as values; lists and mappings go to Python jobs only."""
+    return {
+        name: value for name, value in params.items() if value is None or isinstance(value, str | int | float | bool)
+    }
+
+
+def _verb(statement: str) -> str:
+    return statement.split(maxsplit=1)[0].upper()
+
+
+def _check_query(spark: SparkSession, job: Path, statement: str) -> None:
+    plan = spark._jsparkSession.sessionState().sqlParser().parsePlan(statement)
+    command = spark._jvm.java.lang.Class.forName("org.apache.spark.sql.catalyst.plans.logical.Command")  # type: ignore[union-attr]
+    nodes: list[Any] = [plan]
+    while nodes:
+        node = nodes.pop()
+        if command.isInstance(node) or node.getClass().getSimpleName() in _WRITES:
+            raise SpecError(
+                f"{job.name}: the last statement ({_verb(statement)} …) is no query. End with the SELECT whose rows "
+                "are the output: tidegate writes, gates and publishes them"
+            )
+        children = node.children()
+        nodes += [children.apply(index) for index in range(children.size())]

@@ -1,0 +1,11 @@
+"""The operators that DAGs are made of: five kinds of stage, one class each."""
+
+from tidegate.operators.stages import (
+    BatchStageOperator,
+    GateOperator,
+    GraphStageOperator,
+    SqlStageOperator,
+    TrainStageOperator,
+)
+
+__all__ = ["BatchStageOperator", "GateOperator", "GraphStageOperator", "SqlStageOperator", "TrainStageOperator"]

@@ -1,0 +1,188 @@
+"""What all stages have in common on the Airflow side: check at parse, submit, read the report, tell it."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import Asset, BaseOperator
+
+from tidegate.contract import Kind, Mode, Read, Report, StageSpec, digest
+from tidegate.errors import TidegateError
+from tidegate.links import GateReportLink, SparkUiLink
+from tidegate.operators import checks
+from tidegate.operators.attempt import attempt_folder, history_of, this_attempt, times
+from tidegate.operators.project import Project
+from tidegate.operators.run import StageRun
+from tidegate.retry import RETRIES, RETRY_POLICY
+from tidegate.submit import SPARK_ARGUMENTS
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+EXTRA = ("verdict", "suite", "rows", "snapshot_id", "run_id")
+"""What an Asset event of published data tells the DAGs that are scheduled on it."""
+
+
+class StageOperator(BaseOperator):
+    """A Spark application that turns named inputs into one output, gated before anybody can read it.
+
+    :param job: the job file, in the project's ``spark_jobs/``. (templated)
+    :param reads: input name to path (csv, json, parquet, orc), table, ``{"path": …, "format": …, "schema": …,
+        "options": {…}}``, or another stage operator: this task then depends on it and reads what that published.
+        (templated)
+    :param writes: the table, ``catalog.namespace.table``, created on first use. (templated)
+    :param partition: column to value: exactly this partition is replaced. Without it the whole table is. (templated)
+    :param mode: ``replace``, or ``append`` (exactly once per run).
+    :param gate: the suite, in the project's ``expectations/<gate>.json``. (templated)
+    :param kwargs: Airflow's own arguments; and Spark's, which go to the provider's hook as they are (``conn_id``,
+        ``conf``, ``driver_memory``, ``executor_memory``, ``num_executors``, ``packages``, …).
+    :raises SpecError: while the DAG file is read, if any of this cannot work.
+    """
+
+    kind: ClassVar[Kind]
+    template_fields: Sequence[str] = ("job", "reads", "writes", "partition", "gate")
+    operator_extra_links = (SparkUiLink(), GateReportLink())
+    ui_color = "#d7ecf3"
+
+    def __init__(
+        self,
+        *,
+        job: str | None,
+        reads: dict[str, Any],
+        writes: str | None,
+        gate: str,
+        partition: dict[str, str] | None = None,
+        mode: Mode = "replace",
+        **kwargs: Any,
+    ) -> None:
+        defaults = kwargs.get("default_args") or {}
+        self.spark = {name: defaults[name] for name in SPARK_ARGUMENTS & defaults.keys()}
+        self.spark |= {name: kwargs.pop(name) for name in SPARK_ARGUMENTS & kwargs.keys()}
+        if "retries" not in kwargs and "retries" not in defaults:
+            kwargs["retries"] = RETRIES
+        if "retry_policy" not in kwargs and "retry_policy" not in defaults:
+            kwargs["retry_policy"] = RETRY_POLICY
+        if isinstance(writes, str) and not checks.templated(writes):
+            kwargs["outlets"] = [*(kwargs.get("outlets") or []), Asset(writes)]
+        super().__init__(**kwargs)
+        self.job, self.writes, self.gate = job, writes, gate
+        self.partition, self.mode = partition or {}, mode
+        # An operator's output is a reference that Airflow resolves in `execute` and draws the arrow for.
+        self.reads = {name: getattr(value, "output", value) for name, value in _items(reads)} or reads
+        self.spark_ui = ""
+        self._run: StageRun | None = None
+        self.check()
+
+    def check(self) -> None:
+        """Refuse, while the DAG file is read, what cannot work.
+
+        :raises SpecError: what, where and what to do.
+        """
+        checks.check_reads(self.task_id, self.reads)
+        checks.check_writes(self.task_id, self.kind, self.writes)
+        checks.check_mode(self.task_id, self.kind, self.mode, self.partition)
+        if self.dag is None:
+            return
+        checks.check_sole_writer(self.task_id, self.writes, self.dag.tasks)
+        project = Project.of(self.dag.fileloc)
+        try:
+            if self.job and not checks.templated(self.job):
+                project.job(self.job)
+            if not checks.templated(self.gate):
+                project.suite(self.gate)
+        except TidegateError as wrong:
+            raise type(wrong)(f"task {self.task_id!r}: {wrong}") from wrong
+
+    def execute(self, context: "Context") -> dict[str, Any]:
+        """Run one attempt and tell its report.
+
+        :return: ``read`` (what a later stage reads), ``rows``, ``verdict`` and ``report`` (a path).
+        :raises TidegateError: the class of failure that the report names; ``DriverLost`` if there is no report.
+        """
+        spec = self._spec(context)
+        project = Project.of(self.dag.fileloc)
+        self._run = StageRun(spec, project.root, self._rendered_spark(context), self._follow(context))
+        report = self._run.run()
+        self.spark_ui = history_of(report) or self.spark_ui
+        result = self._result(spec, report)
+        for outlet in self.outlets:
+            if isinstance(outlet, Asset) and outlet.name == self.writes:
+                context["outlet_events"][outlet].extra = {key: result[key] for key in EXTRA}
+        return result
+
+    def _rendered_spark(self, context: "Context") -> dict[str, Any]:
+        # Rendered here, not as a template field: those are shown in the UI, and Spark conf is where secrets are.
+        return dict(self.render_template(self.spark, context))
+
+    def _rendered_params(self, context: "Context") -> dict[str, Any]:
+        # What the DAG's author wrote may be a template; what somebody typed into the trigger form must never be.
+        authored = dict(self.params)
+        return {
+            name: self.render_template(value, context)
+            if checks.templated(value) and value == authored.get(name)
+            else value
+            for name, value in context["params"].items()
+        }
+
+    def _follow(self, context: "Context") -> Any:
+        def say(text: str) -> None:
+            if text.startswith("ui "):
+                self.spark_ui = text.removeprefix("ui ")
+                context["ti"].xcom_push(key=SparkUiLink().xcom_key, value=self.spark_ui)
+            self.log.info("%s", text)
+
+        return say
+
+    def _spec(self, context: "Context") -> StageSpec:
+        project = Project.of(self.dag.fileloc)
+        checks.check_writes(self.task_id, self.kind, self.writes)
+        job = project.job(self.job) if self.job else None
+        attempt = this_attempt(context)
+        reads = tuple(project.absolute(Read.parse(name, _read_of(value))) for name, value in self.reads.items())
+        return StageSpec(
+            kind=self.kind,
+            attempt=attempt,
+            reads=reads,
+            suite=project.suite(self.gate),
+            params={**times(context), **self._rendered_params(context), **self.partition},
+            folder=str(attempt_folder(attempt)),
+            job=str(job) if job else None,
+            job_sha256=digest(job.read_bytes()) if job else None,
+            writes=self.writes,
+            partition=self.partition,
+            mode=self.mode,
+            engine=getattr(self, "engine", None),
+        )
+
+    def _result(self, spec: StageSpec, report: Report) -> dict[str, Any]:
+        output = report.output
+        read: dict[str, Any] = {}
+        if self.kind == "gate":
+            read = {key: value for key, value in vars(spec.reads[0]).items() if value and key != "name"}
+            if snapshot := report.inputs[0].snapshot_id:
+                read["snapshot_id"] = snapshot
+        elif output:
+            read = {"model" if self.kind == "train" else "table": output.target, "snapshot_id": output.version}
+        return {
+            "read": read,
+            "rows": output.rows if output else None,
+            "verdict": report.judgement.verdict if report.judgement else None,
+            "suite": spec.suite.name,
+            "snapshot_id": output.version if output else None,
+            "run_id": spec.attempt.run_id,
+            "report": str(spec.report_file),
+        }
+
+    def on_kill(self) -> None:
+        """End the driver and everything it started."""
+        if self._run is not None:
+            self._run.kill()
+
+
+def _items(reads: object) -> Any:
+    return reads.items() if isinstance(reads, Mapping) else ()
+
+
+def _read_of(value: object) -> object:
+    """Return what a stage's result says can be read of it; anything else as it is."""
+    return value["read"] if isinstance(value, Mapping) and "read" in value else value

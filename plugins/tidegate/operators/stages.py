@@ -1,0 +1,72 @@
+"""The five operators; each says only what its kind adds."""
+
+from typing import Any
+
+from tidegate.operators.checks import require_inputs, require_suffix
+from tidegate.operators.stage import StageOperator
+
+
+class BatchStageOperator(StageOperator):
+    """Run a Python job, ``run(<inputs by name>) -> DataFrame``, gate its output and publish it to a table."""
+
+    kind = "batch"
+
+    def check(self) -> None:  # noqa: D102
+        super().check()
+        require_suffix(self.task_id, self.job, ".py")
+
+
+class SqlStageOperator(StageOperator):
+    """Run a ``.sql`` job, whose last statement's rows are gated and published to a table."""
+
+    kind = "sql"
+
+    def check(self) -> None:  # noqa: D102
+        super().check()
+        require_suffix(self.task_id, self.job, ".sql")
+
+
+class TrainStageOperator(StageOperator):
+    """Run a job that trains: ``run(…) -> (model, metrics)``; its metrics are gated, its model becomes ``champion``.
+
+    ``writes`` is the name of a registered MLflow model; what is published is its alias ``champion``.
+    """
+
+    kind = "train"
+
+    def check(self) -> None:  # noqa: D102
+        super().check()
+        require_suffix(self.task_id, self.job, ".py")
+
+
+class GraphStageOperator(StageOperator):
+    """Run a job on a graph: ``run(graph, …) -> DataFrame``, the graph built from the inputs ``vertices`` and ``edges``.
+
+    Vertices have a column ``id``, edges ``src`` and ``dst``; ``params`` of those names tell other column names.
+
+    :param engine: ``graphx`` (in every Spark) or ``graphframes`` (needs its jar; offers the job ``graphframe`` too).
+    """
+
+    kind = "graph"
+
+    def __init__(self, *, engine: str = "graphx", **kwargs: Any) -> None:
+        self.engine = engine
+        super().__init__(**kwargs)
+
+    def check(self) -> None:  # noqa: D102
+        super().check()
+        require_suffix(self.task_id, self.job, ".py")
+        require_inputs(self.task_id, self.reads, ("vertices", "edges"), self.engine)
+
+
+class GateOperator(StageOperator):
+    """Judge a dataset that no stage here writes, before anything reads it; publish nothing.
+
+    The first of ``reads`` is judged; the others are views that expectations with a query of their own may name.
+    A stage that reads this operator reads what was judged.
+    """
+
+    kind = "gate"
+
+    def __init__(self, *, reads: dict[str, Any], gate: str, **kwargs: Any) -> None:
+        super().__init__(job=None, reads=reads, writes=None, gate=gate, **kwargs)

@@ -1,0 +1,42 @@
+"""What Airflow's provider discovery reads, while its own configuration still loads: nothing may be imported here."""
+
+from typing import Any
+
+
+def _option(description: str, default: str, example: str | None = None) -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": example,
+        "default": default,
+    }
+
+
+def provider_info() -> dict[str, Any]:
+    """Describe tidegate and its settings, ``[tidegate] …`` in airflow.cfg or ``AIRFLOW__TIDEGATE__…``."""
+    return {
+        "package-name": "tidegate",
+        "name": "tidegate",
+        "description": "Publish control for Spark: stages gated by Great Expectations.",
+        "config": {
+            "tidegate": {
+                "description": "Publish control for Spark stages.",
+                "options": {
+                    "project_dir": _option(
+                        "The folder with spark_jobs/ and expectations/. Empty: found beside the DAG file.",
+                        "",
+                        "/opt/project",
+                    ),
+                    "reports_dir": _option(
+                        "Where reports, Data Docs and Spark logs of all attempts go. Empty: $AIRFLOW_HOME/tidegate.", ""
+                    ),
+                    "history_url": _option(
+                        "The Spark History Server that finished stages link to. Empty: none.",
+                        "",
+                        "http://history:18080",
+                    ),
+                },
+            }
+        },
+    }

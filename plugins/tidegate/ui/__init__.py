@@ -1,0 +1,1 @@
+"""Pages that tidegate adds to Airflow's server."""

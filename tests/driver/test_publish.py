@@ -1,0 +1,321 @@
+"""Publishing to Iceberg: what readers see, before and after, whoever interferes."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from time import sleep
+from typing import Any
+
+import pytest
+from pyarrow import RecordBatch
+from pyspark.sql import DataFrame, SparkSession
+from specs import CLOSED, PASS, spec
+from tidegate.contract import Output, StageSpec
+from tidegate.driver.publish import TableTarget
+from tidegate.errors import JobError, PublishError, SpecError
+
+_names = (f"lake.db.t{number}" for number in count())
+DAY, NEXT = {"ds": "2013-01-01"}, {"ds": "2013-01-02"}
+
+
+@pytest.fixture
+def table() -> str:
+    return next(_names)
+
+
+def frame(spark: SparkSession, rows: int, **columns: str) -> DataFrame:
+    return spark.range(rows).selectExpr("id", *(f"{sql} AS {name}" for name, sql in columns.items()))
+
+
+def as_is(data: DataFrame) -> DataFrame:
+    return data
+
+
+def publish(spark: SparkSession, at: StageSpec, data: DataFrame, fingerprint: str | None = None) -> Output:
+    target = TableTarget(spark, at, fingerprint or str(at.attempt))
+    done = target.begin()
+    if done is None:
+        target.stage(data, as_is)
+        done = target.publish(PASS)
+    return done
+
+
+def seen(spark: SparkSession, table: str) -> list[tuple[Any, ...]]:
+    spark.catalog.refreshTable(table)
+    return sorted(tuple(row) for row in spark.table(table).collect())
+
+
+def refs(spark: SparkSession, table: str) -> set[str]:
+    return {row.name for row in spark.sql(f"SELECT name FROM {table}.refs").collect()}
+
+
+def test_a_first_publish_creates_the_table_and_leaves_only_main(spark: SparkSession, table: str) -> None:
+    done = publish(spark, spec(table, partition=DAY), frame(spark, 3, v="id * 2"))
+    assert seen(spark, table) == [(0, 0, "2013-01-01"), (1, 2, "2013-01-01"), (2, 4, "2013-01-01")]
+    assert refs(spark, table) == {"main"}
+    assert (done.rows, done.previous) == (3, None)
+
+
+def test_the_same_date_twice_gives_the_same_table_and_another_leaves_it_alone(spark: SparkSession, table: str) -> None:
+    publish(spark, spec(table, partition=DAY), frame(spark, 3))
+    publish(spark, spec(table, partition=NEXT, run_id="r2"), frame(spark, 2))
+    before = seen(spark, table)
+    publish(spark, spec(table, partition=DAY, run_id="again"), frame(spark, 3))
+    assert seen(spark, table) == before
+    assert len(before) == 5
+
+
+def test_an_empty_output_empties_its_partition_only(spark: SparkSession, table: str) -> None:
+    publish(spark, spec(table, partition=DAY), frame(spark, 3))
+    publish(spark, spec(table, partition=NEXT, run_id="r2"), frame(spark, 2))
+    done = publish(spark, spec(table, partition=DAY, run_id="r3"), frame(spark, 0))
+    assert [row[1] for row in seen(spark, table)] == ["2013-01-02"] * 2
+    assert done.rows == 0
+
+
+def test_an_empty_first_output_publishes_an_empty_table(spark: SparkSession, table: str) -> None:
+    publish(spark, spec(table, partition=DAY), frame(spark, 0))
+    assert seen(spark, table) == []
+    assert refs(spark, table) == {"main"}
+
+
+def test_without_a_partition_the_table_is_replaced(spark: SparkSession, table: str) -> None:
+    publish(spark, spec(table), frame(spark, 3))
+    publish(spark, spec(table, run_id="r2"), frame(spark, 2))
+    assert len(seen(spark, table)) == 2
+    publish(spark, spec(table, run_id="r3"), frame(spark, 0))
+    assert seen(spark, table) == []
+
+
+def test_a_published_snapshot_says_who_what_and_with_which_verdict(spark: SparkSession, table: str) -> None:
+    at = spec(table, partition=DAY)
+    done = publish(spark, at, frame(spark, 1))
+    row = spark.sql(f"SELECT summary FROM {table}.snapshots WHERE snapshot_id = {done.version}").first()
+    assert row is not None
+    assert row.summary["tidegate.stage"] == at.stage
+    assert row.summary["tidegate.run_id"] == "r1"
+    assert row.summary["tidegate.try"] == "1"
+    assert row.summary["tidegate.suite"] == "s"
+    assert row.summary["tidegate.suite_sha256"] == at.suite.sha256
+    assert row.summary["tidegate.verdict"] == "pass"
+
+
+def test_a_closed_gate_changes_nothing_a_reader_can_see(spark: SparkSession, table: str) -> None:
+    publish(spark, spec(table, partition=DAY), frame(spark, 3))
+    before = spark.sql(f"SELECT * FROM {table}.history").collect(), seen(spark, table), spark.table(table).schema
+    target = TableTarget(spark, spec(table, partition=DAY, run_id="r2"), "f2")
+    assert target.begin() is None
+    target.stage(frame(spark, 9, extra="'new column'"), as_is)
+    held = target.hold(CLOSED)
+    assert (
+        spark.sql(f"SELECT * FROM {table}.history").collect(),
+        seen(spark, table),
+        spark.table(table).schema,
+    ) == before
+    assert spark.table(str(held.held_at)).count() == 9
+
+
+def test_held_rows_can_be_read_where_the_report_says(spark: SparkSession, table: str) -> None:
+    publish(spark, spec(table, partition=DAY), frame(spark, 3))
+    target = TableTarget(spark, spec(table, partition=DAY, run_id="r2"), "f2")
+    target.begin()
+    target.stage(frame(spark, 5), as_is)
+    held = target.hold(CLOSED)
+    assert spark.table(str(held.held_at)).count() == 5
+    assert len(seen(spark, table)) == 3
+    publish(spark, spec(table, partition=DAY, run_id="r3"), frame(spark, 4))
+    assert refs(spark, table) == {"main"}
+
+
+def test_two_dates_that_run_at_once_both_reach_readers(spark: SparkSession, table: str) -> None:
+    publish(spark, spec(table, partition=DAY), frame(spark, 1))
+    first = TableTarget(spark, spec(table, partition=NEXT, run_id="r2"), "f2")
+    second = TableTarget(spark, spec(table, partition={"ds": "2013-01-03"}, run_id="r3"), "f3")
+    for target, rows in ((first, 2), (second, 3)):
+        assert target.begin() is None
+        target.stage(frame(spark, rows), as_is)
+    first.publish(PASS)
+    done = second.publish(PASS)
+    assert len(seen(spark, table)) == 6
+    assert refs(spark, table) == {"main"}
+    summary = spark.sql(f"SELECT summary FROM {table}.snapshots WHERE snapshot_id = {done.version}").first()
+    assert summary is not None
+    assert summary.summary["tidegate.verdict"] == "pass"
+
+
+def test_whole_table_replaced_by_somebody_else_meanwhile_is_a_publish_error(spark: SparkSession, table: str) -> None:
+    publish(spark, spec(table), frame(spark, 1))
+    target = TableTarget(spark, spec(table, run_id="r2", task_id="other"), "f2")
+    target.begin()
+    target.stage(frame(spark, 2), as_is)
+    publish(spark, spec(table, run_id="r3"), frame(spark, 5))
+    with pytest.raises(PublishError, match="could not be moved"):
+        target.publish(PASS)
+    assert len(seen(spark, table)) == 5
+
+
+STEPS: dict[str, Callable[[TableTarget, DataFrame], object]] = {
+    "begin": lambda target, data: target.begin(),
+    "stage": lambda target, data: target.stage(data, as_is),
+    "publish": lambda target, data: target.publish(PASS),
+}
+
+
+@pytest.mark.parametrize("asleep_before", ["begin", "stage", "publish"])
+@pytest.mark.parametrize("newer_ends", ["published", "held", "failed", "running"])
+def test_an_older_attempt_is_fenced_at_whatever_point_it_wakes_up(
+    spark: SparkSession, table: str, asleep_before: str, newer_ends: str
+) -> None:
+    publish(spark, spec(table, partition=DAY), frame(spark, 1))
+    zombie = TableTarget(spark, spec(table, partition=DAY, run_id="r2", try_number=1), "f")
+    newer = TableTarget(spark, spec(table, partition=DAY, run_id="r2", try_number=2), "g")
+    steps = list(STEPS)
+    at = steps.index(asleep_before)
+    for step in steps[:at]:
+        STEPS[step](zombie, frame(spark, 7))
+    newer.begin()
+    if newer_ends != "failed":
+        newer.stage(frame(spark, 2), as_is)
+    if newer_ends == "published":
+        newer.publish(PASS)
+    elif newer_ends == "held":
+        newer.hold(CLOSED)
+    elif newer_ends == "failed":
+        newer.discard()
+    before = seen(spark, table)
+    with pytest.raises(PublishError, match="fenced off"):
+        for step in steps[at:]:
+            STEPS[step](zombie, frame(spark, 7))
+    assert seen(spark, table) == before
+    if newer_ends == "running":
+        newer.publish(PASS)
+        assert len(seen(spark, table)) == 2
+
+
+def test_a_write_under_way_when_the_fence_rises_still_cannot_publish(spark: SparkSession, table: str) -> None:
+    """Iceberg recreates the removed data branch when that write commits; the token stays gone."""
+    publish(spark, spec(table, partition=DAY), frame(spark, 1))
+    zombie = TableTarget(spark, spec(table, partition=DAY, run_id="r2", try_number=1), "f")
+    newer = TableTarget(spark, spec(table, partition=DAY, run_id="r2", try_number=2), "g")
+    zombie.begin()
+
+    def slowly(batches: Iterator[RecordBatch]) -> Iterator[RecordBatch]:
+        sleep(4)
+        yield from batches
+
+    slow = frame(spark, 7).mapInArrow(slowly, "id BIGINT")
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(zombie.stage, slow, as_is)
+        while not spark.sparkContext.statusTracker().getActiveStageIds():
+            sleep(0.1)
+        assert newer.begin() is None
+        writing.result()
+    assert zombie._branch.name in refs(spark, table)
+    with pytest.raises(PublishError, match="fenced off"):
+        zombie.publish(PASS)
+    newer.stage(frame(spark, 2), as_is)
+    newer.publish(PASS)
+    assert len(seen(spark, table)) == 2
+
+
+def test_a_retry_publishes_what_was_judged_without_doing_the_work_again(spark: SparkSession, table: str) -> None:
+    publish(spark, spec(table, partition=DAY), frame(spark, 1))
+    first = TableTarget(spark, spec(table, partition=DAY, run_id="r2", try_number=1), "same")
+    first.begin()
+    first.stage(frame(spark, 4), as_is)
+    first._table.label(first._branch, {**first._summary, "tidegate.verdict": "pass"})  # killed right here
+    retry = TableTarget(spark, spec(table, partition=DAY, run_id="r2", try_number=2), "same")
+    done = retry.begin()
+    assert done is not None
+    assert "judged by try 1" in str(done.note)
+    assert len(seen(spark, table)) == 4
+    assert refs(spark, table) == {"main"}
+
+
+@pytest.mark.parametrize("fingerprint", ["other", "same"])
+def test_a_retry_whose_report_alone_was_lost_does_not_publish_twice(
+    spark: SparkSession, table: str, fingerprint: str
+) -> None:
+    publish(spark, spec(table, partition=DAY), frame(spark, 3), fingerprint="same")
+    snapshots = spark.sql(f"SELECT * FROM {table}.history").count()
+    publish(spark, spec(table, partition=DAY, try_number=2), frame(spark, 3), fingerprint=fingerprint)
+    again = spark.sql(f"SELECT * FROM {table}.history").count()
+    assert (again == snapshots) == (fingerprint == "same")
+    assert len(seen(spark, table)) == 3
+
+
+def test_an_append_is_exactly_once_per_run(spark: SparkSession, table: str) -> None:
+    publish(spark, spec(table, mode="append"), frame(spark, 3), fingerprint="a")
+    publish(spark, spec(table, mode="append", run_id="r2"), frame(spark, 2), fingerprint="b")
+    assert len(seen(spark, table)) == 5
+    retried = publish(spark, spec(table, mode="append", run_id="r2", try_number=2), frame(spark, 2), fingerprint="b")
+    assert "already published" in str(retried.note)
+    with pytest.raises(SpecError, match="already appended"):
+        publish(spark, spec(table, mode="append", run_id="r2", try_number=3), frame(spark, 9), fingerprint="c")
+    assert len(seen(spark, table)) == 5
+
+
+def test_what_a_gate_reads_back_is_what_this_attempt_wrote(spark: SparkSession, table: str) -> None:
+    publish(spark, spec(table, mode="append"), frame(spark, 3), fingerprint="a")
+    target = TableTarget(spark, spec(table, mode="append", run_id="r2"), "b")
+    target.begin()
+    staged = target.stage(frame(spark, 2), as_is)
+    assert (staged.rows, staged.frame.count()) == (2, 2)
+
+
+def test_a_column_added_by_the_job_evolves_the_table(spark: SparkSession, table: str) -> None:
+    publish(spark, spec(table, partition=DAY), frame(spark, 2))
+    done = publish(spark, spec(table, partition=NEXT, run_id="r2"), frame(spark, 1, extra="'x'"))
+    assert seen(spark, table) == [(0, "2013-01-01", None), (0, "2013-01-02", "x"), (1, "2013-01-01", None)]
+    assert "extra" in str(done.note)
+    assert refs(spark, table) == {"main"}
+    assert not [t for t in spark.catalog.listTables("lake.db") if t.name.startswith(table.rpartition(".")[2] + "__")]
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({}, "dropped"),
+        ({"v": "'text'"}, "retyped"),
+        ({"v": "CAST(id AS DOUBLE)"}, "retyped"),
+    ],
+)
+def test_a_column_dropped_or_retyped_is_refused_and_nothing_written(
+    spark: SparkSession, table: str, columns: dict[str, str], said: str
+) -> None:
+    publish(spark, spec(table, partition=DAY), frame(spark, 2, v="id"))
+    before = spark.sql(f"SELECT * FROM {table}.snapshots").collect()
+    with pytest.raises(SpecError, match=said):
+        publish(spark, spec(table, partition=DAY, run_id="r2"), frame(spark, 2, **columns))
+    assert spark.sql(f"SELECT * FROM {table}.snapshots").collect() == before
+
+
+def test_a_narrower_number_widens_into_the_table(spark: SparkSession, table: str) -> None:
+    publish(spark, spec(table), frame(spark, 2, v="id"))
+    publish(spark, spec(table, run_id="r2"), frame(spark, 2, v="CAST(id AS INT)"))
+    assert seen(spark, table) == [(0, 0), (1, 1)]
+
+
+def test_a_row_of_another_partition_never_reaches_its_table(spark: SparkSession, table: str) -> None:
+    publish(spark, spec(table, partition=DAY), frame(spark, 2))
+    publish(spark, spec(table, partition=NEXT, run_id="r2"), frame(spark, 2))
+    before = seen(spark, table)
+    with pytest.raises(JobError, match="ds=2013-01-02"):
+        publish(spark, spec(table, partition=DAY, run_id="r3"), frame(spark, 1, ds="'2013-01-02'"))
+    assert seen(spark, table) == before
+
+
+def test_a_table_partitioned_in_another_way_is_refused(spark: SparkSession, table: str) -> None:
+    publish(spark, spec(table), frame(spark, 2, ds="'2013-01-01'"))
+    with pytest.raises(SpecError, match="partitioned by nothing"):
+        publish(spark, spec(table, partition=DAY, run_id="r2"), frame(spark, 1))
+
+
+def test_an_unknown_catalog_is_a_clear_error(spark: SparkSession) -> None:
+    with pytest.raises(SpecError, match="no Iceberg catalog 'sea'"):
+        TableTarget(spark, spec("sea.db.t"), "f")
+
+
+def test_output_that_is_no_frame_is_a_clear_error(spark: SparkSession, table: str) -> None:
+    with pytest.raises(SpecError, match="returned int; return a pyspark DataFrame"):
+        TableTarget(spark, spec(table), "f").stage(3, as_is)
