@@ -70,22 +70,20 @@ def error_of(spec: StageSpec, report: Report) -> TidegateError | None:
 
 
 def _one_line(e: Expectation) -> str:
-    seen = e.exception or f"{e.observed}, expected {e.bound}"
-    if e.unexpected is not None:
-        share = f" = {e.share:.2%}" if e.share is not None else ""
-        seen = f"{e.exception or f'expected {e.bound}'}: {e.unexpected:,} rows{share} unexpected"
+    seen = e.exception or f"observed {e.observed}"
+    if e.unexpected is not None and e.exception is None:
+        share = f" ({e.share:.2%})" if e.share is not None else ""
+        seen = f"1 row{share} is not" if e.unexpected == 1 else f"{e.unexpected:,} rows{share} are not"
     examples = f", e.g. {', '.join(e.examples)}" if e.examples else ""
-    return shorten(f"{e.column + ' ' if e.column else ''}{_short(e.type)} {seen}{examples}", 220, placeholder=" …")
+    return shorten(f"{_rule(e)} ({e.bound}): {seen}{examples}", 220, placeholder=" …")
 
 
-def _short(type_: str) -> str:
-    return (
-        type_.removeprefix("expect_")
-        .removeprefix("column_")
-        .removeprefix("values_")
-        .removeprefix("to_")
-        .replace("_", " ")
-    )
+def _rule(e: Expectation) -> str:
+    """Return ``wind_speed must be between`` for an ``expect_column_values_to_be_between`` on that column."""
+    subject, _, verb = e.type.removeprefix("expect_").partition("_to_")
+    subject = subject.removeprefix("column_").replace("_", " ").strip()
+    subject = f"{e.column} {'' if subject in ('values', 'column') else subject}".strip()
+    return f"{subject} must {verb.replace('_', ' ')}" if verb else subject
 
 
 def green(report: Report) -> list[str]:
@@ -116,7 +114,7 @@ def _table(failed: Iterable[Expectation], every: tuple[Expectation, ...]) -> lis
     shown = [*failed, *(e for e in every if e.success)][:_MOST_EXPECTATIONS]
     lines = [f"[gate] {'expectation':58} {'observed':22} {'bound':22} verdict"]
     for e in shown:
-        what = f"{e.column} {_short(e.type)}".strip()
+        what = _rule(e)
         verdict = "pass" if e.success else {"critical": "FAIL", "warning": "warn", "info": "noted"}[e.severity]
         lines.append(f"       {_cut(what, 58)} {_cut(e.observed or '', 22)} {_cut(e.bound, 22)} {verdict}")
     rest = len(every) - len(shown)
@@ -155,7 +153,7 @@ def card(spec: StageSpec, error: TidegateError, report: Report | None, log: Path
     """Return the failure card, at most 15 lines: what failed, why, what follows, what was held, where to look."""
     advice = ADVICE[type(error)]
     kind = type(error).__name__
-    rows = [("", f"{kind.upper()}  {spec.attempt.dag_id} / {spec.attempt.task_id}  try {spec.attempt.try_number}")]
+    rows = [("", f"{_spaced(kind)}  {spec.attempt.dag_id} / {spec.attempt.task_id}  try {spec.attempt.try_number}")]
     if isinstance(error, GateClosed) and report and report.judgement:
         failed = report.judgement.failed
         rows += [(_verdict_of(e), _one_line(e)) for e in failed[:_MOST_FAILURES]]
@@ -190,6 +188,10 @@ def _held(report: Report) -> list[tuple[str, str]]:
     unit = "version" if report.kind == "train" else "snapshot"
     see = f"readers still see {unit} {output.previous}" if output.previous else "readers see nothing, as before"
     return [("held", f"{output.held_at} ({unit} {output.version}), NOT published; {see}")]
+
+
+def _spaced(kind: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind).upper()
 
 
 def _delay(delay: timedelta) -> str:

@@ -255,9 +255,20 @@ def test_an_append_is_exactly_once_per_run(spark: SparkSession, table: str) -> N
     assert len(seen(spark, table)) == 5
 
 
-def test_what_a_gate_reads_back_is_what_this_attempt_wrote(spark: SparkSession, table: str) -> None:
-    publish(spark, spec(table, mode="append"), frame(spark, 3), fingerprint="a")
-    target = TableTarget(spark, spec(table, mode="append", run_id="r2"), "b")
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"mode": "append"}, {"mode": "append"}),
+        ({"partition": DAY}, {"partition": NEXT}),
+        ({"partition": DAY}, {"partition": DAY}),
+        ({}, {}),
+    ],
+)
+def test_what_a_gate_reads_back_is_what_this_attempt_wrote(
+    spark: SparkSession, table: str, first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    publish(spark, spec(table, **first), frame(spark, 3), fingerprint="a")
+    target = TableTarget(spark, spec(table, run_id="r2", **second), "b")
     target.begin()
     staged = target.stage(frame(spark, 2), as_is)
     assert (staged.rows, staged.frame.count()) == (2, 2)

@@ -65,7 +65,7 @@ def _open_table(spark: SparkSession, read: Read) -> tuple[DataFrame, Input, str]
     if not spark.catalog.tableExists(name):
         raise DataError(f"input {read.name!r}: there is no table {name}; has the stage that writes it ever published?")
     snapshot = read.snapshot_id or _current_snapshot(spark, name)
-    reader = spark.read if snapshot is None else spark.read.option("snapshot-id", snapshot)
+    reader = spark.read if snapshot is None else spark.read.option("versionAsOf", snapshot)
     seen = Input(name=read.name, source=name, snapshot_id=snapshot)
     return reader.table(name), seen, f"{name}@{snapshot}"
 

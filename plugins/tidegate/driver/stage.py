@@ -7,10 +7,9 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from tidegate.contract import Outcome, Output, StageSpec, digest
-from tidegate.driver.gate import open_gate, preload
+from tidegate.driver import gate, models
 from tidegate.driver.inputs import Opened, open_inputs
 from tidegate.driver.kinds import produce
-from tidegate.driver.models import ModelTarget
 from tidegate.driver.publish import TableTarget
 from tidegate.driver.record import Record, say, write_whole
 from tidegate.driver.session import open_session
@@ -29,8 +28,8 @@ class Stage:
         self.outcome: Outcome = "failed"
 
     def open_session(self) -> SparkSession:
-        """Start Spark, while Great Expectations (seconds of imports) loads beside it."""
-        loading = Thread(target=preload, args=(self._spec.suite,), daemon=True)
+        """Start Spark, while Great Expectations and MLflow (seconds of imports) load beside it."""
+        loading = Thread(target=self._preload, daemon=True)
         loading.start()
         self.spark = open_session(self._spec)
         if url := self.spark.sparkContext.uiWebUrl:
@@ -38,12 +37,17 @@ class Stage:
         loading.join()
         return self.spark
 
+    def _preload(self) -> None:
+        gate.preload(self._spec.suite)
+        if self._spec.kind == "train" or any(read.model for read in self._spec.reads):
+            models.preload()
+
     def open_inputs(self) -> None:
         """Open the inputs and the gate: what is wrong with either is known before anything is written."""
         spec = self._spec
         self._opened: Opened = open_inputs(self._session, spec.reads)
         self._record.inputs = self._opened.inputs
-        self._gate = open_gate(self._session, spec.suite, spec.params)
+        self._gate = gate.open_gate(self._session, spec.suite, spec.params)
         self._target = self._choose_target()
 
     @property
@@ -57,7 +61,7 @@ class Stage:
         if spec.kind == "gate":
             return Nowhere(spec.reads[0].source)
         if spec.kind == "train":
-            return ModelTarget(self._session, spec, self._fingerprint())
+            return models.ModelTarget(self._session, spec, self._fingerprint())
         return TableTarget(self._session, spec, self._fingerprint())
 
     def _fingerprint(self) -> str:

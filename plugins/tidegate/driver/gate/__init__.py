@@ -1,1 +1,75 @@
 """The gate: a Great Expectations suite judged in the same pass that writes the data."""
+
+from collections.abc import Mapping
+from logging import CRITICAL, captureWarnings, getLogger
+from os import environ
+from typing import TYPE_CHECKING, Protocol
+
+from pyspark.sql import DataFrame, SparkSession
+
+from tidegate.contract import Judgement, Suite
+from tidegate.driver.gate.document import check
+
+if TYPE_CHECKING:
+    from tidegate.driver.gate.suite_gate import SuiteGate
+
+
+class Gate(Protocol):
+    """What a stage's output must pass before anybody reads it."""
+
+    def observe(self, frame: DataFrame) -> DataFrame:
+        """Attach to ``frame`` all that one pass over it can measure; write the result and nothing on top of it."""
+
+    def judge(self, staged: DataFrame, rows: int | None = None) -> Judgement:
+        """Give the verdict on what was written.
+
+        :param staged: reads back what was written; only what the pass could not measure reads it.
+        :param rows: how many rows the store says were written, if it knows.
+        """
+
+    def data_docs(self) -> str:
+        """Return the last judgement as Great Expectations' own HTML page, or nothing if none was given."""
+
+
+class OpenGate:
+    """The gate of a suite without expectations: everything passes, and Great Expectations is never imported."""
+
+    def observe(self, frame: DataFrame) -> DataFrame:
+        """Return ``frame`` itself."""
+        return frame
+
+    def judge(self, staged: DataFrame, rows: int | None = None) -> Judgement:
+        """Pass."""
+        return Judgement(verdict="pass")
+
+    def data_docs(self) -> str:
+        """Return nothing: nothing was judged."""
+        return ""
+
+
+def open_gate(spark: SparkSession, suite: Suite, parameters: Mapping[str, object]) -> Gate:
+    """Return the gate that ``suite`` describes.
+
+    :param parameters: the values that ``{"$PARAMETER": name}`` in the suite stands for.
+    :raises SpecError: if the document is no suite, names an unknown expectation type, severity or parameter, or
+        gives an expectation arguments that it does not take.
+    """
+    check(suite)
+    if not suite.document["expectations"]:
+        return OpenGate()
+    return _suite_gate()(spark, suite, parameters)
+
+
+def preload(suite: Suite) -> None:
+    """Import what judging ``suite`` needs: six seconds that can pass in a thread while Spark starts."""
+    if suite.document.get("expectations"):
+        _suite_gate()
+
+
+def _suite_gate() -> type["SuiteGate"]:
+    environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    getLogger("great_expectations").setLevel(CRITICAL)  # it logs every failed metric, values included
+    from tidegate.driver.gate.suite_gate import SuiteGate
+
+    captureWarnings(False)  # importing it turned this on for the whole process
+    return SuiteGate

@@ -184,7 +184,7 @@ class TableTarget:
         if self._spec.mode == "append" and self._base is not None:
             reader = reader.option("start-snapshot-id", self._base).option("end-snapshot-id", self._staged)
         else:
-            reader = reader.option("snapshot-id", self._staged)
+            reader = reader.option("versionAsOf", self._staged)
         table = reader.table(self._name)
         return table.where(self._in_partition(table.schema)) if self._spec.partition else table
 

@@ -1,0 +1,59 @@
+# Everything a fresh machine needs beyond Python 3.11, Java 17 and make is installed by the targets themselves.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+.SILENT:
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export SPARK_CONF_DIR := $(CURDIR)/conf
+
+.PHONY: help setup demo up test lint bench clean
+
+help:  ## Show this help
+	grep -hE '^[a-z]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: .tidegate/jars landing/.landed  ## Install the pinned packages, fetch Spark's jars, land the flights of 2013
+
+demo: setup  ## Run two real nights on Airflow and Spark: one publishes, one closes its gate
+	python -m demo.night
+
+up: setup  ## Start Airflow with the DAGs and its UI, ready to trigger by hand
+	python -m demo.up
+
+test: setup  ## Run every test: seconds first, real servers last
+	python -m pytest
+
+lint: .venv/.installed  ## Check style, types and the import contracts
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports | tail -n 12
+
+bench: setup  ## Run every benchmark; each prints a table and writes benchmarks/results/*.json
+	for each in publish_cost stage_overhead gate_overhead parse_time; do python -m benchmarks.$$each; done
+
+clean:  ## Remove what the other targets made: the environment, landed data, tables, models
+	rm -rf .venv .tidegate landing lake mlflow.db mlartifacts spark-warehouse benchmarks/results
+
+.venv/.installed: pyproject.toml constraints.txt
+	command -v $(PYTHON) >/dev/null || { echo "tidegate needs Python 3.11: '$(PYTHON)' is not on the PATH (make PYTHON=…)"; exit 1; }
+	command -v java >/dev/null || { echo "Spark needs Java 17: no 'java' on the PATH"; exit 1; }
+	echo "installing packages into .venv …"
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' constraints.txt)"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[train,graphframes,demo,dev]'
+	touch $@
+
+.tidegate/jars: .venv/.installed conf/spark-defaults.conf
+	echo "fetching Spark's jars …"
+	mkdir -p .tidegate
+	echo 'print("jars are there")' > .tidegate/nothing.py
+	spark-submit --master 'local[1]' .tidegate/nothing.py > .tidegate/jars.log 2>&1 || { tail -n 20 .tidegate/jars.log; exit 1; }
+	touch $@
+
+landing/.landed: .venv/.installed demo/land.py
+	python -m demo.land
+	touch $@

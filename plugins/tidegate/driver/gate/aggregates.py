@@ -1,0 +1,139 @@
+"""Which aggregates may ride along with a stage's own write: those that Spark can observe and that cannot throw."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+NULL_SKIPPING = frozenset({"sum", "avg", "mean", "min", "max", "count", "stddev_samp", "stddev", "var_samp"})
+"""Aggregates of one argument for which a row left out by a filter and a NULL argument are the same."""
+
+_SAFE = frozenset(
+    {"Alias", "AttributeReference", "Literal", "GetStructField", "AggregateExpression", "Count", "Min", "Max"}
+    | {"EqualTo", "EqualNullSafe", "LessThan", "LessThanOrEqual", "GreaterThan", "GreaterThanOrEqual"}
+    | {"And", "Or", "Not", "IsNull", "IsNotNull", "IsNaN", "In", "InSet"}
+    | {"CaseWhen", "If", "Coalesce", "Length", "StddevSamp", "StddevPop", "VarianceSamp", "VariancePop"}
+)
+_PATTERNS = frozenset({"RLike", "Like"})
+_FLOATING = frozenset({"double", "float"})
+_NUMERIC = frozenset({"tinyint", "smallint", "int", "bigint", "decimal", "float", "double"})
+_REPEATED_GROUP = re.compile(r"\)[*+{]|\\[1-9]")
+_AVERAGED_DIGITS = 28
+
+
+def is_sum(aggregate: Column) -> bool:
+    """Tell whether ``aggregate`` is a plain sum, which an overflow ends."""
+    node = _node(aggregate)
+    return node is not None and bool(node.functionName() == "sum")
+
+
+def within(aggregate: Column, predicate: Column | None) -> Column | None:
+    """Return ``aggregate`` over the rows that meet ``predicate``, or nothing if that cannot be said without a filter.
+
+    ``sum`` becomes ``try_sum``: a sum that overflows is then NULL instead of the end of the write.
+    """
+    node = _node(aggregate)
+    if node is None or node.isDistinct():
+        return None
+    name: str = node.functionName()
+    if name not in NULL_SKIPPING or node.arguments().size() != 1:
+        return None
+    jvm: Any = SparkSession.active()._jvm
+    argument = Column(jvm.org.apache.spark.sql.Column(node.arguments().apply(0)))
+    if predicate is not None:
+        argument = F.when(predicate, argument)
+    return F.call_function("try_sum" if name == "sum" else name, argument)
+
+
+def _node(aggregate: Any) -> Any:
+    """Return the JVM's function call behind a column, or nothing if the column is no plain call."""
+    node = aggregate._jc.node()
+    return node if node.getClass().getSimpleName() == "UnresolvedFunction" else None
+
+
+def admissible(frame: DataFrame, aggregates: Mapping[str, Column]) -> dict[str, Column]:
+    """Return those of ``aggregates`` that observing ``frame`` can neither be refused nor be killed by."""
+    return {name: aggregates[name] for name in _admitted(frame, tuple(aggregates.items()))}
+
+
+def _admitted(frame: DataFrame, named: Sequence[tuple[str, Column]]) -> list[str]:
+    if not named:
+        return []
+    try:
+        probe: Any = frame.observe("probe", *[column.alias(name) for name, column in named])
+    except AnalysisException:  # one of them: a window, a DISTINCT, a column that is not there
+        half = len(named) // 2
+        return _admitted(frame, named[:half]) + _admitted(frame, named[half:]) if half else []
+    metrics = probe._jdf.queryExecution().analyzed().metrics()
+    return [name for place, (name, _) in enumerate(named) if cannot_throw(metrics.apply(place))]
+
+
+def cannot_throw(expression: Any) -> bool:
+    """Tell whether a resolved Catalyst expression is free of anything that a value in the data could make raise.
+
+    A positive list: Spark itself does not know (its ``throwable`` ignores ANSI casts and user functions).
+    """
+    if expression.foldable():
+        return _evaluates(expression)
+    children = _children(expression)
+    return _is_safe(expression, children) and all(cannot_throw(child) for child in children)
+
+
+def _is_safe(expression: Any, children: Sequence[Any]) -> bool:
+    name: str = expression.getClass().getSimpleName()
+    if name in _SAFE:
+        return True
+    if name in _PATTERNS:
+        return _is_tame_pattern(name, children[1])
+    if name == "Cast":
+        return _is_safe_cast(expression, children[0])
+    if name == "Sum":
+        return expression.prettyName() == "try_sum" or _type(children[0]) in _FLOATING
+    if name == "Average":
+        return _type(children[0]) != "decimal" or children[0].dataType().precision() <= _AVERAGED_DIGITS
+    return name in {"Abs", "Add", "Subtract", "Multiply"} and _type(expression) in _FLOATING
+
+
+def _is_safe_cast(cast: Any, source: Any) -> bool:
+    if cast.evalMode().toString() == "TRY":
+        return True
+    if _type(cast) in _FLOATING and _type(source) in _NUMERIC:
+        return True
+    jvm: Any = SparkSession.active()._jvm
+    return bool(jvm.org.apache.spark.sql.catalyst.expressions.Cast.canUpCast(source.dataType(), cast.dataType()))
+
+
+def _is_tame_pattern(kind: str, pattern: Any) -> bool:
+    """Tell whether it is a literal that compiles, and that no text sends into unbounded recursion or backtracking."""
+    if not pattern.foldable() or not _evaluates(pattern):
+        return False
+    text = str(pattern.eval(None))
+    if kind == "Like":
+        return "\\" not in text
+    jvm: Any = SparkSession.active()._jvm
+    try:
+        jvm.java.util.regex.Pattern.compile(text)
+    except Py4JJavaError:
+        return False
+    return not _REPEATED_GROUP.search(text)
+
+
+def _evaluates(constant: Any) -> bool:
+    try:
+        constant.eval(None)
+    except Py4JJavaError:
+        return False
+    return True
+
+
+def _children(expression: Any) -> list[Any]:
+    children = expression.children()
+    return [children.apply(place) for place in range(children.size())]
+
+
+def _type(expression: Any) -> str:
+    return str(expression.dataType().simpleString()).partition("(")[0]

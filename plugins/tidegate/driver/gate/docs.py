@@ -1,0 +1,63 @@
+"""Data Docs: the judgement as Great Expectations' own HTML page, with the values it must not show taken out."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from datetime import UTC, datetime
+from typing import Any
+
+from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
+from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
+from great_expectations.render.view.view import DefaultJinjaPageView
+from great_expectations.validator.validation_statistics import calc_validation_statistics
+
+from tidegate.contract import Suite
+from tidegate.driver.gate.document import hidden_columns
+from tidegate.driver.gate.verdict import is_secret
+
+_SHOWN = 3
+_COUNTS = frozenset(
+    {"element_count", "unexpected_count", "unexpected_percent", "missing_count", "missing_percent"}
+    | {"unexpected_percent_total", "unexpected_percent_nonmissing"}
+)
+
+
+def page(suite: Suite, results: Sequence[Any]) -> str:
+    """Return the HTML page of ``results``, which stand in the order of the suite's expectations."""
+    entries = suite.document["expectations"]
+    shown = [_shown(result, hidden_columns(suite, entry)) for entry, result in zip(entries, results, strict=True)]
+    statistics = calc_validation_statistics(shown)
+    whole = ExpectationSuiteValidationResult(
+        success=statistics.success,
+        results=shown,
+        suite_name=suite.name,
+        statistics={key: value for key, value in statistics._asdict().items() if key != "success"},
+        meta={"run_id": {"run_name": suite.name, "run_time": datetime.now(UTC).isoformat()}},
+    )
+    html: str = DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(whole))
+    return html
+
+
+def _shown(result: Any, hidden: frozenset[str]) -> Any:
+    shown = deepcopy(result)
+    if is_secret(shown.expectation_config.kwargs, hidden):
+        shown.result = {key: value for key, value in (shown.result or {}).items() if key in _COUNTS}
+        if _raised(shown.exception_info):
+            shown.exception_info = {
+                "raised_exception": True,
+                "exception_message": "withheld (pii)",
+                "exception_traceback": "",
+            }
+    else:
+        shown.result = _cut(shown.result or {})
+    return shown
+
+
+def _raised(info: Any) -> bool:
+    return bool(info) and bool(dict(info).get("raised_exception", True))
+
+
+def _cut(value: Any) -> Any:
+    """Return ``value`` with every list in it cut to its first three items."""
+    if isinstance(value, Mapping):
+        return {key: _cut(item) for key, item in value.items()}
+    return [_cut(item) for item in value[:_SHOWN]] if isinstance(value, list) else value

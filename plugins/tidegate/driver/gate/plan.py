@@ -1,0 +1,196 @@
+"""Planning: Great Expectations' own metric graph, run without data, says which aggregates a suite comes down to."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import reduce
+from operator import and_
+from typing import Any
+
+from great_expectations.core.metric_function_types import MetricPartialFunctionTypes
+from great_expectations.execution_engine import SparkDFExecutionEngine
+from great_expectations.execution_engine.sparkdf_batch_data import SparkDFBatchData
+from great_expectations.expectations.registry import get_metric_provider
+from great_expectations.util import convert_to_json_serializable
+from great_expectations.validator.metrics_calculator import MetricsCalculator
+from great_expectations.validator.validation_graph import ValidationGraph
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from tidegate.driver.gate.aggregates import admissible, is_sum, within
+
+SCHEMA = frozenset({"table.columns", "table.column_types", "table.column_count"})
+"""Metrics that the schema alone answers."""
+
+UNIQUE = frozenset({"column_values.unique.unexpected_count", "compound_columns.unique.unexpected_count"})
+"""Counts over a window; the second GX declares a plain condition."""
+
+ROWS = "rows"
+"""The alias of our own row count."""
+
+_FILTERS = "filters"
+
+
+MetricId = tuple[Any, ...]
+
+
+def runtime() -> dict[str, Any]:
+    """Return how every suite is evaluated: with statistics, and with at most three examples of what is wrong.
+
+    No queries for the unexpected rows: for a window, GX has Spark refuse one, which fills the driver's log.
+    """
+    wanted = {"result_format": "SUMMARY", "partial_unexpected_count": 3, "return_unexpected_index_query": False}
+    return {"result_format": wanted, "catch_exceptions": True}
+
+
+class UnknownYet(Exception):
+    """A number was used that only the data can tell."""
+
+
+class _Unknown:
+    """Stands for a number the data has yet to tell; whatever is done with it but passing it on raises."""
+
+    def _refuse(self, *_: object) -> Any:
+        raise UnknownYet
+
+    __bool__ = __len__ = __iter__ = __int__ = __float__ = __neg__ = __abs__ = __getitem__ = __getattr__ = _refuse
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = _refuse
+    __hash__ = None  # type: ignore[assignment]  # as an object that defines __eq__ should
+
+
+UNKNOWN = _Unknown()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The aggregates that answer a suite's metrics, by alias, and the metric that each one answers."""
+
+    columns: Mapping[str, Column]
+    metrics: Mapping[str, MetricId]
+    sums: frozenset[str]
+
+    def aggregates(self) -> list[Column]:
+        """Return the aggregates as columns named by their alias, with a row count of our own."""
+        return [F.count(F.lit(1)).alias(ROWS), *(column.alias(name) for name, column in self.columns.items())]
+
+    def answers(self, measured: Mapping[str, object]) -> dict[MetricId, object]:
+        """Return the value of each measured metric as Great Expectations would hand it on.
+
+        A sum that came out NULL over some rows is left out: it may be an overflow, which is GX's own to meet.
+        """
+        doubtful = self.sums if measured[ROWS] else frozenset()
+        return {
+            self.metrics[name]: convert_to_json_serializable(measured[name])
+            for name in self.columns
+            if measured[name] is not None or name not in doubtful
+        }
+
+
+class _Filters:
+    """Stands in for the frame where Great Expectations filters it, and keeps the conditions instead."""
+
+    def __init__(self, frame: DataFrame, conditions: tuple[Column, ...] = ()) -> None:
+        self.frame = frame
+        self.conditions = conditions
+
+    def filter(self, condition: Column | str) -> "_Filters":
+        """Keep one more condition."""
+        column = F.expr(condition) if isinstance(condition, str) else condition
+        return _Filters(self.frame, (*self.conditions, column))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.frame, name)
+
+
+class PlanningEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is untyped here
+    """Resolves metrics without data: keeps each aggregate it is asked for, and answers :data:`UNKNOWN`."""
+
+    def __init__(self, spark: SparkSession, frame: DataFrame) -> None:
+        super().__init__(spark=spark, persist=False)
+        self.load_batch_data("frame", SparkDFBatchData(self, frame))
+        self.batch_manager.batch_data_cache[_FILTERS] = SparkDFBatchData(self, _Filters(frame))
+        self.planned: dict[MetricId, Column] = {}
+        self.sums: set[MetricId] = set()
+        self.building = True
+
+    def resolve_metrics(
+        self, metrics_to_resolve: Iterable[Any], metrics: Any = None, runtime_configuration: Any = None
+    ) -> dict[MetricId, Any]:
+        """Resolve what the schema answers, prepare what is lazy, and plan the rest.
+
+        :raises UnknownYet: if the graph, still being built, depends on the data itself.
+        """
+        return {each.id: self._foresee(each, metrics or {}, runtime_configuration) for each in metrics_to_resolve}
+
+    def _foresee(self, metric: Any, metrics: Mapping[MetricId, Any], runtime: Any) -> Any:
+        if self.building and metric.metric_name not in SCHEMA:
+            raise UnknownYet(metric.metric_name)
+        try:
+            direct, bundled = self._build_direct_and_bundled_metric_computation_configurations(
+                [metric], metrics, runtime
+            )
+            if bundled:
+                self._plan(metric, bundled[0].metric_fn, bundled[0].compute_domain_kwargs)
+            elif _is_lazy(metric, self):
+                return direct[0].metric_fn(**direct[0].metric_provider_kwargs)
+            else:
+                self._plan_count(metric, metrics)
+        except Exception:  # whatever GX or the suite's author raises is for judging to report, not for planning
+            return UNKNOWN
+        return UNKNOWN
+
+    def _plan_count(self, metric: Any, metrics: Mapping[MetricId, Any]) -> None:
+        """Plan the counts for which Great Expectations would start a job per pair or list of columns."""
+        condition_metric = metric.metric_dependencies.get("unexpected_condition")
+        counts_rows = metric.metric_name.endswith(".filtered_row_count")
+        if (
+            condition_metric is None
+            or metric.metric_name in UNIQUE
+            or not (counts_rows or metric.metric_name.endswith(".unexpected_count"))
+        ):
+            return
+        if _kind(condition_metric, self) is not MetricPartialFunctionTypes.MAP_CONDITION_FN:
+            return
+        condition, compute, accessor = metrics[condition_metric.id]
+        counted = F.lit(1) if counts_rows else F.when(condition, F.lit(1))
+        self._plan(metric, F.count(counted), {**compute, **accessor})
+
+    def _plan(self, metric: Any, aggregate: Column, domain: Mapping[str, Any]) -> None:
+        conditions = self.get_domain_records({**domain, "batch_id": _FILTERS}).conditions
+        predicate = reduce(and_, conditions) if conditions else None
+        observable = within(aggregate, predicate)
+        if observable is not None:
+            self.planned[metric.id] = observable
+            if is_sum(aggregate):
+                self.sums.add(metric.id)
+
+
+def _kind(metric: Any, engine: SparkDFExecutionEngine) -> Any:
+    return getattr(get_metric_provider(metric.metric_name, engine)[1], "metric_fn_type", None)
+
+
+def _is_lazy(metric: Any, engine: SparkDFExecutionEngine) -> bool:
+    return metric.metric_name in SCHEMA or isinstance(_kind(metric, engine), MetricPartialFunctionTypes)
+
+
+def plan(spark: SparkSession, frame: DataFrame, configurations: Sequence[Any]) -> Plan:
+    """Return the aggregates over ``frame`` that the expectations come down to; no job is started."""
+    engine = PlanningEngine(spark, frame)
+    edges = [edge for configuration in configurations for edge in _edges(engine, configuration)]
+    engine.building = False
+    ValidationGraph(engine, edges).resolve(runtime(), show_progress_bars=False)
+    named = {f"m{place}": metric for place, metric in enumerate(engine.planned)}
+    columns = admissible(frame, {name: engine.planned[metric] for name, metric in named.items()})
+    return Plan(columns, named, frozenset(name for name in columns if named[name] in engine.sums))
+
+
+def _edges(engine: PlanningEngine, configuration: Any) -> Sequence[Any]:
+    """Return what an expectation's metrics depend on; nothing if the data decides, or if the expectation is broken."""
+    try:
+        wanted = deepcopy(configuration).to_domain_obj().get_validation_dependencies(engine, runtime())
+        graph = MetricsCalculator(engine).build_metric_dependency_graph(wanted.get_metric_configurations(), runtime())
+    except Exception:  # raised by GX or by the expectation's author; judging meets it again, and reports it
+        return ()
+    edges: Sequence[Any] = graph.edges
+    return edges

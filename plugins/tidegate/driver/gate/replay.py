@@ -1,0 +1,139 @@
+"""Replay: the same metric graph again, answered from what the write measured; the rest is asked of the staged data."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
+from traceback import format_exc
+from typing import Any
+
+from great_expectations.core.expectation_validation_result import ExpectationValidationResult
+from great_expectations.exceptions import MetricResolutionError
+from great_expectations.execution_engine import SparkDFExecutionEngine
+from great_expectations.execution_engine.sparkdf_batch_data import SparkDFBatchData
+from great_expectations.validator.exception_info import ExceptionInfo
+from great_expectations.validator.metric_configuration import MetricConfiguration
+from great_expectations.validator.validator import Validator
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from tidegate.driver.gate.crash import is_crash
+from tidegate.driver.gate.plan import UNIQUE, MetricId, runtime
+
+_EVIDENCE = (".unexpected_values", ".unexpected_value_counts", ".unexpected_rows")
+_SHARING = "tidegate_rows_sharing_a_key"
+
+
+class ReplayEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is untyped here
+    """Answers what is known, computes the rest on the staged data, each metric once, each failure its own."""
+
+    def __init__(self, spark: SparkSession, staged: DataFrame, answers: Mapping[MetricId, object]) -> None:
+        super().__init__(spark=spark, persist=False)
+        self.load_batch_data("staged", SparkDFBatchData(self, staged))
+        self.answers: dict[MetricId, Any] = dict(answers)
+        self.failures: dict[MetricId, Exception] = {}
+        self.crash: Exception | None = None
+
+    def resolve_metrics(
+        self, metrics_to_resolve: Iterable[Any], metrics: Any = None, runtime_configuration: Any = None
+    ) -> dict[MetricId, Any]:
+        """Return the metrics' values, computing those that nothing has answered yet.
+
+        :raises MetricResolutionError: for one metric that cannot be computed.
+        """
+        wanted = list(metrics_to_resolve)
+        if unknown := [each for each in wanted if each.id not in self.answers]:
+            super().resolve_metrics(unknown, metrics, runtime_configuration)
+        return {each.id: self.answers[each.id] for each in wanted}
+
+    def columns(self) -> list[str]:
+        """Return the names Great Expectations knows the staged columns by, nested ones included."""
+        named = (names for (metric, *_), names in self.answers.items() if metric == "table.columns")
+        return list(next(named, self.dataframe.columns))
+
+    def _process_direct_and_bundled_metric_computation_configurations(
+        self, metric_fn_direct_configurations: Sequence[Any], metric_fn_bundle_configurations: Sequence[Any]
+    ) -> dict[MetricId, Any]:
+        """Compute metrics; GX would compute all of a round again for each one that fails in it."""
+        self._bundle(metric_fn_bundle_configurations)
+        for each in sorted(metric_fn_direct_configurations, key=_is_evidence):
+            self._keep(each.metric_configuration, lambda each=each: self._compute(each))  # type: ignore[misc]
+        for each in (*metric_fn_direct_configurations, *metric_fn_bundle_configurations):
+            metric = each.metric_configuration
+            if error := self.failures.get(metric.id):
+                raise MetricResolutionError(message=str(error), failed_metrics=(metric,)) from error
+        return self.answers
+
+    def _bundle(self, bundled: Sequence[Any]) -> None:
+        open_ones = [each for each in bundled if each.metric_configuration.id not in self.failures]
+        try:
+            self.answers.update(self.resolve_metric_bundle(open_ones))
+        except Exception:  # one of them; alone, each keeps its own error
+            for each in open_ones:
+                self._keep(each.metric_configuration, lambda each=each: self._alone(each))  # type: ignore[misc]
+
+    def _alone(self, bundled: Any) -> Any:
+        return self.resolve_metric_bundle([bundled])[bundled.metric_configuration.id]
+
+    def _keep(self, metric: Any, compute: Callable[[], Any]) -> None:
+        if metric.id in self.failures:
+            return
+        try:
+            self.answers[metric.id] = compute()
+        except Exception as error:  # GX, Spark and custom expectations raise anything; each is one metric's failure
+            self.failures[metric.id] = error
+            if is_crash(error, self.spark):
+                self.crash = self.crash or error
+
+    def _compute(self, direct: Any) -> Any:
+        if self.crash:
+            raise self.crash
+        metric = direct.metric_configuration
+        if _is_evidence(direct) and self._nothing_unexpected(metric):
+            return []
+        if metric.metric_name in UNIQUE:
+            return self._count_repeated(direct.metric_provider_kwargs["metrics"]["unexpected_condition"])
+        return direct.metric_fn(**direct.metric_provider_kwargs)
+
+    def _nothing_unexpected(self, evidence: Any) -> bool:
+        """Tell whether the expectation that asks for evidence, with its own arguments, is known to have none."""
+        arguments = {key: value for key, value in evidence.metric_value_kwargs.items() if key != "result_format"}
+        family = evidence.metric_name.rpartition(".")[0]
+        count = MetricConfiguration(f"{family}.unexpected_count", evidence.metric_domain_kwargs, arguments)
+        return self.answers.get(count.id, 1) in {0, None}
+
+    def _count_repeated(self, condition: tuple[Any, Mapping[str, Any], Mapping[str, Any]]) -> int:
+        """Count the rows that share their key, as GX's window over whole rows does, by shuffling the key alone."""
+        _, compute, accessor = condition
+        keys = accessor.get("column_list") or [accessor["column"]]
+        rows = self.get_domain_records({**compute, **accessor})
+        groups = rows.groupBy(*(F.col(key) for key in keys)).agg(F.count(F.lit(1)).alias(_SHARING))
+        repeated: int | None = groups.where(F.col(_SHARING) > 1).agg(F.sum(_SHARING)).collect()[0][0]
+        return repeated or 0
+
+
+def _is_evidence(direct: Any) -> bool:
+    return bool(direct.metric_configuration.metric_name.endswith(_EVIDENCE))
+
+
+def replay(engine: ReplayEngine, configurations: Sequence[Any]) -> list[Any]:
+    """Return Great Expectations' own result of every expectation, in their order.
+
+    :raises Exception: what Spark raised, if the infrastructure rather than the data or the suite broke the judging.
+    """
+    validator = Validator(execution_engine=engine)
+    validator.metrics_calculator.show_progress_bars = False
+    broken = {each.id: result for each in configurations if (result := _unanswerable(engine, each))}
+    sound = [each for each in configurations if each.id not in broken]
+    judged = {each.expectation_config.id: each for each in validator.graph_validate(sound, runtime())}
+    if engine.crash:
+        raise engine.crash
+    return [{**broken, **judged}[each.id] for each in configurations]
+
+
+def _unanswerable(engine: ReplayEngine, configuration: Any) -> Any:
+    """Return the failed result of an expectation that cannot even say what it needs; GX would drop the whole suite."""
+    try:
+        deepcopy(configuration).to_domain_obj().get_validation_dependencies(engine, runtime())
+    except Exception as error:  # raised by GX or by the expectation's author
+        cause = ExceptionInfo(exception_traceback=format_exc(), exception_message=f"{type(error).__name__}: {error}")
+        return ExpectationValidationResult(success=False, expectation_config=configuration, exception_info=cause)
+    return None

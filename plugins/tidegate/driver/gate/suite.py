@@ -1,0 +1,76 @@
+"""A suite's document becomes Great Expectations configurations: checked, and with every parameter filled in, once."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from difflib import get_close_matches
+from typing import Any
+
+from great_expectations.core.suite_parameters import is_suite_parameter
+from great_expectations.exceptions import GreatExpectationsError, SuiteParameterError
+from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+from great_expectations.expectations.registry import (
+    list_registered_expectation_implementations,
+    register_core_expectations,
+)
+
+from tidegate.contract import Suite
+from tidegate.driver.gate.document import Entry
+from tidegate.errors import SpecError
+
+register_core_expectations()
+
+
+def configurations(suite: Suite, parameters: Mapping[str, object]) -> tuple[ExpectationConfiguration, ...]:
+    """Return the suite's expectations in their order, each carrying its position as its id.
+
+    Parameters are evaluated here and nowhere else, so that one that reads the clock has one value all through.
+
+    :raises SpecError: if an expectation's type, arguments or parameters are not what Great Expectations takes.
+    """
+    return tuple(
+        _configuration(f"suite {suite.name!r}, expectation {position + 1}", str(position), entry, parameters)
+        for position, entry in enumerate(suite.document["expectations"])
+    )
+
+
+def _configuration(
+    where: str, identity: str, entry: Entry, parameters: Mapping[str, object]
+) -> ExpectationConfiguration:
+    kind = entry["type"]
+    _check_type(where, kind)
+    written = ExpectationConfiguration(
+        type=kind,
+        kwargs=deepcopy(dict(entry.get("kwargs", {}))),
+        meta=deepcopy(dict(entry.get("meta") or {})),
+        notes=entry.get("notes"),
+        description=entry.get("description"),
+        severity=entry.get("severity", "critical"),
+        id=identity,
+    )
+    try:
+        configuration = written.to_domain_obj().configuration
+        _fill(f"{where} ({kind})", configuration, parameters)
+        configuration.to_domain_obj()
+    except (GreatExpectationsError, TypeError, ValueError) as error:
+        raise SpecError(f"{where}: {kind} does not take these kwargs: {_brief(error)}") from error
+    return configuration
+
+
+def _check_type(where: str, kind: str) -> None:
+    known = list_registered_expectation_implementations()
+    if kind not in known:
+        nearest = get_close_matches(kind, known, n=3, cutoff=0.4)
+        hint = f"; nearest: {', '.join(nearest)}" if nearest else ""
+        raise SpecError(f"{where}: unknown expectation type {kind!r}{hint}")
+
+
+def _fill(where: str, configuration: Any, parameters: Mapping[str, object]) -> None:
+    wanted = {key: value["$PARAMETER"] for key, value in configuration.kwargs.items() if is_suite_parameter(value)}
+    try:
+        configuration.process_suite_parameters(dict(parameters))
+    except SuiteParameterError as error:
+        raise SpecError(f"{where}: cannot fill {wanted}; offered are {sorted(parameters)}: {_brief(error)}") from error
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:400]

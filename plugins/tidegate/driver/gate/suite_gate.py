@@ -1,0 +1,103 @@
+"""The gate of a suite with expectations: measure while writing, then let Great Expectations judge the measures."""
+
+import logging
+from collections.abc import Mapping
+from queue import Empty, Queue
+from threading import RLock, Thread
+from uuid import uuid4
+
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, Observation, SparkSession
+
+from tidegate.contract import Judgement, Suite
+from tidegate.driver.gate.docs import page
+from tidegate.driver.gate.plan import ROWS, MetricId, Plan, plan
+from tidegate.driver.gate.replay import ReplayEngine, replay
+from tidegate.driver.gate.suite import configurations
+from tidegate.driver.gate.verdict import judgement
+
+log = logging.getLogger(__name__)
+
+_ONE_AT_A_TIME = RLock()
+"""GX keeps one parameter parser per process and one temporary view per Spark session."""
+
+
+class SuiteGate:
+    """A suite's expectations, planned on a frame before its write and judged after it.
+
+    :raises SpecError: as :func:`tidegate.driver.gate.open_gate` does.
+    """
+
+    patience = 30.0
+    """Seconds to wait for an observation after its write returned; some plans never deliver one."""
+
+    def __init__(self, spark: SparkSession, suite: Suite, parameters: Mapping[str, object]) -> None:
+        self._spark = spark
+        self._suite = suite
+        with _ONE_AT_A_TIME:
+            self._configurations = configurations(suite, parameters)
+        self._planned: tuple[Plan, Observation] | None = None
+        self._results: list[object] = []
+
+    def observe(self, frame: DataFrame) -> DataFrame:
+        """Attach the suite's aggregates to ``frame``; the write must follow at once, with no sort between."""
+        with _ONE_AT_A_TIME:
+            planned = plan(self._spark, frame, self._configurations)
+        if not planned.columns:
+            return frame
+        observation = Observation(f"tidegate-{uuid4().hex}")
+        self._planned = planned, observation
+        return frame.observe(observation, *planned.aggregates())
+
+    def judge(self, staged: DataFrame, rows: int | None = None) -> Judgement:
+        """Judge what was written, reading ``staged`` only for what the write did not measure.
+
+        :raises Exception: what Spark raised, if the machinery broke down: a crash while judging is not a verdict.
+        """
+        with _ONE_AT_A_TIME:
+            answers = self._observed(rows)
+            if answers is None:
+                answers = self._measured(staged)
+            engine = ReplayEngine(self._spark, staged, answers)
+            self._results = replay(engine, self._configurations)
+        return judgement(self._suite, self._results, engine.columns())
+
+    def data_docs(self) -> str:
+        """Return the last judgement as Great Expectations' own HTML page, or nothing if none was given."""
+        return page(self._suite, self._results) if self._results else ""
+
+    def _observed(self, rows: int | None) -> Mapping[MetricId, object] | None:
+        if self._planned is None:
+            return None
+        planned, observation = self._planned
+        measured = _read(observation, self.patience)
+        if measured is None:
+            log.warning("suite=%s the write delivered no observation; judging the staged data", self._suite.name)
+            return None
+        if rows is not None and measured[ROWS] != rows:  # a range-partitioned or sorted write counts twice
+            log.info("suite=%s observed=%s stored=%s; judging the staged data", self._suite.name, measured[ROWS], rows)
+            return None
+        return planned.answers(measured)
+
+    def _measured(self, staged: DataFrame) -> Mapping[MetricId, object]:
+        """Measure the staged data as the write would have: in one pass, one job."""
+        planned = plan(self._spark, staged, self._configurations)
+        return planned.answers(staged.agg(*planned.aggregates()).collect()[0].asDict(recursive=False))
+
+
+def _read(observation: Observation, patience: float) -> Mapping[str, object] | None:
+    """Return what was observed, or nothing if it does not come: ``get`` itself would wait for ever."""
+    box: Queue[Mapping[str, object] | None] = Queue()
+    Thread(target=lambda: box.put(_get(observation)), daemon=True).start()
+    try:
+        return box.get(timeout=patience)
+    except Empty:
+        return None
+
+
+def _get(observation: Observation) -> Mapping[str, object] | None:
+    try:
+        return observation.get
+    except (Py4JError, PySparkException):  # its node was optimised away
+        return None

@@ -1,0 +1,96 @@
+"""From Great Expectations' results to the verdict: decided by severity, told in a few bounded words."""
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from tidegate.contract import Expectation, Judgement, Severity, Suite, Verdict
+from tidegate.driver.gate.document import columns_of, hidden_columns
+from tidegate.driver.gate.wording import bound, brief, observed
+
+_LONGEST_EXCEPTION = 300
+_CONDITION = re.compile(r"\[[A-Z][A-Z0-9_.]+\]")
+
+
+def judgement(suite: Suite, results: Sequence[Any], known: Sequence[str]) -> Judgement:
+    """Return the verdict on ``results``, which stand in the order of the suite's expectations.
+
+    :param known: the columns of the data, named to whoever asked for one that is not there.
+    """
+    entries = suite.document["expectations"]
+    judged = tuple(
+        _expectation(result, entry.get("severity", "critical"), hidden_columns(suite, entry), known)
+        for entry, result in zip(entries, results, strict=True)
+    )
+    return Judgement(verdict=verdict(judged), expectations=judged)
+
+
+def verdict(judged: Sequence[Expectation]) -> Verdict:
+    """Return ``closed`` if a critical expectation failed, ``warn`` if a warning did, else ``pass``."""
+    failed = {each.severity for each in judged if not each.success}
+    return "closed" if "critical" in failed else "warn" if "warning" in failed else "pass"
+
+
+def _expectation(result: Any, severity: Severity, hidden: frozenset[str], known: Sequence[str]) -> Expectation:
+    configuration, detail = result.expectation_config, result.result or {}
+    columns = columns_of(configuration.kwargs)
+    secret = is_secret(configuration.kwargs, hidden)
+    percent = detail.get("unexpected_percent")
+    return Expectation(
+        type=configuration.type,
+        column=", ".join(columns),
+        severity=severity,
+        success=bool(result.success),
+        bound=bound(configuration.type, configuration.kwargs),
+        observed=observed(detail, secret),
+        unexpected=_unexpected(configuration.type, detail),
+        share=None if percent is None else percent / 100,
+        examples=() if secret else examples(detail),
+        exception=_exception(result.exception_info, [each for each in columns if each not in known], known, secret),
+    )
+
+
+def is_secret(kwargs: Mapping[str, Any], hidden: frozenset[str]) -> bool:
+    """Tell whether the values an expectation on these ``kwargs`` looks at must not be shown.
+
+    One that looks at whole rows by a query of its own may look at any column.
+    """
+    looks_anywhere = not columns_of(kwargs) and any("query" in key for key in kwargs)
+    return bool(hidden) and (looks_anywhere or not hidden.isdisjoint(columns_of(kwargs)))
+
+
+def examples(detail: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return at most three of the unexpected values, each at most forty characters long."""
+    seen = (value for value in detail.get("partial_unexpected_list") or () if value is not None)
+    return tuple(brief(value, 40) for value in islice(seen, 3))
+
+
+def _unexpected(kind: str, detail: Mapping[str, Any]) -> int | None:
+    if kind == "unexpected_rows_expectation":
+        return detail.get("observed_value")
+    return detail.get("unexpected_count")
+
+
+def _exception(info: Any, missing: Sequence[str], known: Sequence[str], secret: bool) -> str | None:
+    message = _message(info)
+    if message is None:
+        return None
+    if missing:
+        text = f"column {', '.join(map(repr, missing))} is not in the data; columns: {', '.join(known)}"
+    elif secret:  # Spark quotes the value it could not take
+        named = _CONDITION.search(message)
+        text = named.group() if named else "raised; its text is withheld, as the column is marked pii"
+    else:
+        text = message
+    return brief(" ".join(text.split()), _LONGEST_EXCEPTION)
+
+
+def _message(info: Any) -> str | None:
+    """Return the text of an exception that GX notes either once or by metric."""
+    notes = info if isinstance(info, Mapping) else vars(info) if info else {}
+    for note in (notes, *notes.values()):
+        text = note.get("exception_message") if isinstance(note, Mapping) else getattr(note, "exception_message", None)
+        if text:
+            return str(text)
+    return None

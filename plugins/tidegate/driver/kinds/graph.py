@@ -1,0 +1,159 @@
+"""The graph kind: a job is offered ``graph``, five classic algorithms over its inputs ``vertices`` and ``edges``."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Protocol
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from tidegate.driver.kinds.graph_tables import GraphTables
+from tidegate.driver.kinds.graphframes import GraphFrames, graphframe, require_graphframes
+from tidegate.driver.kinds.graphx import GraphX
+from tidegate.driver.kinds.job import Run, call_by_name
+from tidegate.errors import SpecError
+
+
+class Engine(Protocol):
+    """What computes over a graph of numbered vertices; every frame has the columns ``vertex: long`` and ``value``."""
+
+    def __init__(self, vertices: DataFrame, edges: DataFrame) -> None:
+        """Take ``vertices`` (``vertex: long``) and ``edges`` (``src: long, dst: long``); do no work yet."""
+
+    def pagerank(self, iterations: int, reset_probability: float, tolerance: float | None) -> DataFrame:
+        """Return each vertex's rank, a double."""
+
+    def connected_components(self) -> DataFrame:
+        """Return the smallest vertex of each vertex's component, a long."""
+
+    def label_propagation(self, iterations: int) -> DataFrame:
+        """Return the vertex that names each vertex's community, a long."""
+
+    def triangle_count(self) -> DataFrame:
+        """Return the number of triangles through each vertex."""
+
+    def shortest_paths(self, landmarks: Sequence[int]) -> DataFrame:
+        """Return a map of landmark to hops for each vertex."""
+
+
+ENGINES: Mapping[str, type[Engine]] = {"graphx": GraphX, "graphframes": GraphFrames}
+
+
+def produce(run: Run, offered: Mapping[str, object], engine: str) -> object:
+    """Call a graph job with everything offered, and ``graph``; engine ``graphframes`` adds ``graphframe``.
+
+    ``graph`` is a :class:`Graph`; it does no work unless the job calls one of its methods. ``graphframe`` is a
+    :class:`graphframes.GraphFrame` over the same graph, with every other column of both inputs.
+
+    :raises SpecError: if the engine is unknown or not installed, the session is a Spark Connect one, or the inputs
+        ``vertices`` and ``edges`` or their columns are missing or of types that do not match.
+    """
+    if engine not in ENGINES:
+        raise SpecError(f"engine {engine!r}: a graph stage runs on one of {sorted(ENGINES)}")
+    spark = offered["spark"]
+    if not isinstance(spark, SparkSession):
+        raise SpecError(
+            f"engine {engine!r} reaches into the driver's JVM, which Spark Connect hides: "
+            "submit this stage to a master (local, Standalone, YARN, Kubernetes), not to a Connect server"
+        )
+    tables = GraphTables.of(offered)
+    extra: dict[str, object] = {"graph": Graph(tables, ENGINES[engine])}
+    if engine == "graphframes":
+        require_graphframes(spark)
+        extra["graphframe"] = graphframe(tables)
+    return call_by_name(run, {**offered, **extra})
+
+
+class Graph:
+    """A directed graph whose vertices keep the ids of the inputs, of whatever type.
+
+    As in GraphX, every id found is a vertex, once: the ids of the input ``vertices``, and those that only an edge
+    names (a dangling edge adds its end). A vertex given twice is one vertex, an edge given twice two edges, and rows
+    with a null id are left out. The suites of the stages that make the inputs are the place to forbid any of these.
+
+    Every result has one row a vertex, isolated ones included, and is computed on the cluster. Spark lets go of what
+    was cached on the way once neither the job nor its result refers to it.
+    """
+
+    def __init__(self, tables: GraphTables, engine: type[Engine]) -> None:
+        self._tables = tables
+        self._engine_type = engine
+
+    @property
+    def vertices(self) -> DataFrame:
+        """Every vertex once, in the column ``id``."""
+        return self._tables.vertices
+
+    @property
+    def edges(self) -> DataFrame:
+        """Every edge whose ends are both known, in the columns ``src`` and ``dst``, both of the type of ``id``."""
+        return self._tables.edges
+
+    def degrees(self) -> DataFrame:
+        """Count the edges at each vertex: ``id``, ``in_degree: long``, ``out_degree: long``; a self-loop is in both."""
+        zero, one = F.lit(0).cast("long"), F.lit(1).cast("long")
+        none = self.vertices.select("id", zero.alias("in_degree"), zero.alias("out_degree"))
+        out = self.edges.select(F.col("src").alias("id"), zero.alias("in_degree"), one.alias("out_degree"))
+        into = self.edges.select(F.col("dst").alias("id"), one.alias("in_degree"), zero.alias("out_degree"))
+        totals = (F.sum(name).alias(name) for name in ("in_degree", "out_degree"))
+        return none.unionAll(out).unionAll(into).groupBy("id").agg(*totals)
+
+    def pagerank(
+        self, iterations: int = 10, reset_probability: float = 0.15, tolerance: float | None = None
+    ) -> DataFrame:
+        """Rank vertices by the links they receive: ``id`` and ``pagerank: double``.
+
+        Brin and Page, *The Anatomy of a Large-Scale Hypertextual Web Search Engine*, 1998. Ranks start at 1; engine
+        ``graphx`` scales the result to sum to the number of vertices. Parallel edges count each. The last digits depend
+        on how the data is partitioned.
+
+        :param tolerance: iterate until no rank moves by more than this; ``iterations`` then has no meaning.
+        """
+        return self._named(self._engine.pagerank(iterations, reset_probability, tolerance), "pagerank")
+
+    def connected_components(self) -> DataFrame:
+        """Group vertices joined by a path, whatever its direction: ``id`` and ``component``, its smallest ``id``."""
+        return self._named(self._engine.connected_components(), "component", names_vertex=True)
+
+    def label_propagation(self, iterations: int = 5) -> DataFrame:
+        """Find communities: ``id`` and ``label``, the ``id`` that names the community.
+
+        Raghavan, Albert and Kumara, *Near linear time algorithm to detect community structures in large-scale
+        networks*, Physical Review E 76, 2007, as in GraphX: each vertex takes the commonest label among its neighbours
+        in either direction, all at once, ``iterations`` times. It need not settle: two vertices and an edge swap labels
+        for ever.
+        """
+        return self._named(self._engine.label_propagation(iterations), "label", names_vertex=True)
+
+    def triangle_count(self) -> DataFrame:
+        """Count the triangles through each vertex: ``id`` and ``triangles: long``.
+
+        Directions, parallel edges and self-loops make no difference.
+        """
+        counted = self._engine.triangle_count().withColumn("value", F.col("value").cast("long"))
+        return self._named(counted, "triangles")
+
+    def shortest_paths(self, landmarks: Sequence[object]) -> DataFrame:
+        """Count the hops from each vertex to each landmark, along the edges: ``id`` and ``distances: map<id, int>``.
+
+        A landmark that cannot be reached, or is no vertex, is absent from the map.
+
+        :param landmarks: ids, of the type of ``id``.
+        :raises SpecError: if ``landmarks`` is empty or one string, or holds an id of another type.
+        """
+        if isinstance(landmarks, str) or not landmarks:
+            raise SpecError(f"shortest_paths(landmarks={landmarks!r}): give a list of one or more ids")
+        numbers = self._tables.numbering.landmarks(landmarks)
+        hops = self._engine.shortest_paths(sorted(numbers))
+        named = self._tables.numbering.name_keys(F.col("value"), numbers)
+        return self._named(hops.withColumn("value", named), "distances")
+
+    @cached_property
+    def _engine(self) -> Engine:
+        numbering = self._tables.numbering
+        return self._engine_type(numbering.vertices, numbering.number(self.edges, "src", "dst"))
+
+    def _named(self, result: DataFrame, column: str, *, names_vertex: bool = False) -> DataFrame:
+        columns = ("vertex", "value") if names_vertex else ("vertex",)
+        named = self._tables.numbering.name(result, *columns)
+        return named.select(F.col("vertex").alias("id"), F.col("value").alias(column))

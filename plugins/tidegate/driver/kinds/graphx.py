@@ -1,0 +1,115 @@
+"""Engine ``graphx``: Spark's own GraphX, called in the driver's JVM: no jar to add, no row passes through Python.
+
+It uses PySpark's private ``_jvm`` and ``_jdf``, as PySpark's own MLlib does, so Spark Connect cannot run it.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from py4j.java_gateway import JavaObject, JVMView
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+
+class GraphX:
+    """The algorithms of ``org.apache.spark.graphx.lib`` over numbered vertices.
+
+    The graph is built on first use and kept in memory, spilling to disk, for all calls after it.
+    """
+
+    def __init__(self, vertices: DataFrame, edges: DataFrame) -> None:
+        self._vertices = vertices
+        self._edges = edges
+        self._spark = vertices.sparkSession
+        self._jvm = jvm_of(self._spark)
+        self._lib = self._jvm.org.apache.spark.graphx.lib
+        self._encoders = self._jvm.org.apache.spark.sql.Encoders
+        self._tag = self._jvm.scala.reflect.ClassTag.Int()
+
+    def pagerank(self, iterations: int, reset_probability: float, tolerance: float | None) -> DataFrame:
+        """Return each vertex's rank, a double; all ranks sum to the number of vertices (SPARK-18847)."""
+        algorithm, reset = self._lib.PageRank, float(reset_probability)
+        if tolerance is None:
+            ranked = algorithm.run(self._graph, iterations, reset, self._tag, self._tag)
+        else:
+            ranked = algorithm.runUntilConvergence(self._graph, float(tolerance), reset, self._tag, self._tag)
+        return self._frame(ranked, self._encoders.scalaDouble())
+
+    def connected_components(self) -> DataFrame:
+        """Return the smallest vertex of each vertex's component, a long."""
+        grouped = self._lib.ConnectedComponents.run(self._graph, self._tag, self._tag)
+        return self._frame(grouped, self._encoders.scalaLong())
+
+    def label_propagation(self, iterations: int) -> DataFrame:
+        """Return the vertex that names each vertex's community, a long."""
+        labelled = self._lib.LabelPropagation.run(self._graph, iterations, self._tag)
+        return self._frame(labelled, self._encoders.scalaLong())
+
+    def triangle_count(self) -> DataFrame:
+        """Return the number of triangles through each vertex, an int."""
+        counted = self._lib.TriangleCount.run(self._graph, self._tag, self._tag)
+        return self._frame(counted, self._encoders.scalaInt())
+
+    def shortest_paths(self, landmarks: Sequence[int]) -> DataFrame:
+        """Return a map of landmark (a long) to hops (an int) for each vertex."""
+        reached = self._lib.ShortestPaths.run(self._graph, self._longs(landmarks), self._tag)
+        return self._frame(reached, self._hops_encoder())
+
+    @cached_property
+    def _graph(self) -> JavaObject:
+        # A vertex cut: hashing an edge by both its ends spreads the edges of a hub over all partitions.
+        spread = self._edges.repartition("src", "dst")
+        pairs = self._rdd(spread, self._encoders.scalaLong(), self._encoders.scalaLong())
+        zeros = self._vertices.repartition("vertex").withColumn("attribute", F.lit(0))
+        attributes = self._rdd(zeros, self._encoders.scalaLong(), self._encoders.scalaInt())
+        graphx, level, no_strategy = self._jvm.org.apache.spark.graphx, spill(self._jvm), self._jvm.scala.Option.empty()
+        edges = graphx.Graph.fromEdgeTuples(pairs, 0, no_strategy, level, level, self._tag).edges()
+        # fromEdgeTuples knows only vertices that have an edge; these have the isolated ones too.
+        vertices = graphx.VertexRDD.apply(attributes, edges, 0, self._tag).withTargetStorageLevel(level).cache()
+        return graphx.impl.GraphImpl.fromExistingRDDs(vertices, edges, self._tag, self._tag)
+
+    def _rdd(self, frame: DataFrame, *encoders: JavaObject) -> JavaObject:
+        return getattr(frame._jdf, "as")(self._encoders.tuple(*encoders)).rdd()
+
+    def _frame(self, graph: JavaObject, value: JavaObject) -> DataFrame:
+        encoder = self._encoders.tuple(self._encoders.scalaLong(), value)
+        return from_rdd(self._spark, graph.vertices(), encoder).toDF("vertex", "value")
+
+    def _longs(self, numbers: Sequence[int]) -> JavaObject:
+        # A Python int reaches the JVM as an Integer, which is no VertexId.
+        stream = self._jvm.java.util.stream.LongStream.builder()
+        for number in numbers:
+            stream.add(number)
+        return self._jvm.org.apache.spark.api.python.PythonUtils.toSeq(stream.build().boxed().toList())
+
+    def _hops_encoder(self) -> JavaObject:
+        scala_map = self._jvm.scala.reflect.ClassTag.apply(self._jvm.java.lang.Class.forName("scala.collection.Map"))
+        map_encoder = getattr(self._jvm.org.apache.spark.sql.catalyst.encoders, "AgnosticEncoders$MapEncoder")
+        return map_encoder(scala_map, self._encoders.scalaLong(), self._encoders.scalaInt(), False)
+
+
+def numbered(rows: DataFrame) -> DataFrame:
+    """Give rows their place in the frame's order, from 0, as ``number: long``; kept until nobody refers to it."""
+    spark, row_schema = rows.sparkSession, rows._jdf.schema()
+    jvm = jvm_of(spark)
+    encoders = jvm.org.apache.spark.sql.Encoders
+    zipped = rows._jdf.rdd().zipWithIndex().persist(spill(jvm))
+    pairs = from_rdd(spark, zipped, encoders.tuple(encoders.row(row_schema), encoders.scalaLong())).toDF(
+        "row", "number"
+    )
+    return pairs.select("row.*", "number")
+
+
+def from_rdd(spark: SparkSession, rdd: JavaObject, encoder: JavaObject) -> DataFrame:
+    """Return the frame of a JVM RDD."""
+    return DataFrame(spark._jsparkSession.createDataset(rdd, encoder).toDF(), spark)
+
+
+def spill(jvm: JVMView) -> JavaObject:
+    """Return the storage level for what a graph keeps: memory first, then disk."""
+    return jvm.org.apache.spark.storage.StorageLevel.MEMORY_AND_DISK()
+
+
+def jvm_of(spark: SparkSession) -> JVMView:
+    """Return the driver's JVM."""
+    return spark.sparkContext._jvm
