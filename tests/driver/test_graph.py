@@ -8,6 +8,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.connect.session import SparkSession as ConnectSession
 from pyspark.sql.types import DoubleType, IntegerType, LongType, MapType, ShortType, StringType
+
 from tidegate.driver.kinds.graph import Graph, produce
 from tidegate.errors import SpecError
 

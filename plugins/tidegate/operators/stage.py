@@ -62,7 +62,7 @@ class StageOperator(BaseOperator):
             kwargs["retries"] = RETRIES
         if "retry_policy" not in kwargs and "retry_policy" not in defaults:
             kwargs["retry_policy"] = RETRY_POLICY
-        if isinstance(writes, str) and not checks.templated(writes):
+        if isinstance(writes, str) and writes and not checks.templated(writes):
             kwargs["outlets"] = [*(kwargs.get("outlets") or []), Asset(writes)]
         super().__init__(**kwargs)
         self.job, self.writes, self.gate = job, writes, gate

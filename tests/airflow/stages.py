@@ -1,0 +1,110 @@
+"""A project on disk, a fake ``spark-submit`` that leaves a report, and the context Airflow hands to ``execute``."""
+
+import json
+import stat
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from airflow.sdk import DAG
+from pendulum import datetime
+
+SUITE = {"name": "s", "expectations": [{"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "id"}}]}
+FAKE = """#!{python}
+import json, os, sys, time
+from pathlib import Path
+sys.path.insert(0, {plugins!r})
+from tidegate.contract import Expectation, Failure, Input, Judgement, Output, Report, StageSpec
+
+spec_file = Path(sys.argv[-1])
+spec = StageSpec.from_json(spec_file.read_text())
+spec_file.with_name("argv.json").write_text(json.dumps(sys.argv))
+how = json.loads(Path({how!r}).read_text())
+print("tidegate| ui http://127.0.0.1:4040", flush=True)
+for line in how.get("prints", []):
+    print(line, flush=True)
+time.sleep(how.get("sleeps", 0))
+if outcome := how.get("outcome"):
+    missed = Expectation(type="expect_column_values_to_not_be_null", column="id", severity="critical", success=False,
+                         bound="not null", observed="2 % unexpected", unexpected=2, share=0.02)
+    judged = None if outcome == "failed" else Judgement(
+        verdict="closed" if outcome == "held" else "pass", expectations=(missed,) if outcome == "held" else ())
+    failure = Failure(type=how["type"], message=how["message"], cause="the cause") if outcome == "failed" else None
+    output = None if outcome == "failed" else Output(
+        target=spec.writes or spec.reads[0].source, rows=100, version=7, previous=6,
+        held_at="aside" if outcome == "held" else None)
+    report = Report(attempt=spec.attempt, kind=spec.kind, outcome=outcome, judgement=judged, output=output,
+                    failure=failure,
+                    inputs=tuple(Input(name=r.name, source=r.source) for r in spec.reads), steps={{"session": 1.0}},
+                    spark={{"application": "app-1"}})
+    spec.report_file.write_text(report.to_json())
+sys.exit(how.get("exit", 0))
+"""
+
+
+class FakeProject:
+    """A project folder whose ``spark-submit`` does what :meth:`submit_will` says."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for folder in ("dags", "spark_jobs", "expectations", "bin"):
+            (root / folder).mkdir()
+        (root / "spark_jobs" / "job.py").write_text("def run(x):\n    return x\n")
+        (root / "spark_jobs" / "job.sql").write_text("SELECT 1")
+        (root / "expectations" / "s.json").write_text(json.dumps(SUITE))
+        plugins = Path(__file__).resolve().parents[2] / "plugins"
+        submit = root / "bin" / "spark-submit"
+        submit.write_text(FAKE.format(python=sys.executable, plugins=str(plugins), how=str(root / "how.json")))
+        submit.chmod(submit.stat().st_mode | stat.S_IEXEC)
+        self.submit_will(outcome="published")
+
+    def submit_will(self, **how: Any) -> None:
+        (self.root / "how.json").write_text(json.dumps(how))
+
+    def dag(self, dag_id: str = "d") -> DAG:
+        dag = DAG(dag_id, schedule=None, start_date=datetime(2013, 1, 1, tz="UTC"))
+        dag.fileloc = str(self.root / "dags" / f"{dag_id}.py")
+        return dag
+
+
+class Events(dict[Any, Any]):
+    """Stands where Airflow collects what an Asset event will carry."""
+
+    def __missing__(self, key: Any) -> SimpleNamespace:
+        self[key] = SimpleNamespace(extra={})
+        return self[key]
+
+
+def context(task: Any, try_number: int = 1, **params: Any) -> dict[str, Any]:
+    """Return what ``execute`` reads of Airflow's context, for a run of 2013-02-08."""
+    day = datetime(2013, 2, 8, tz="UTC")
+    pushed: dict[str, Any] = {}
+    ti = SimpleNamespace(
+        dag_id=task.dag.dag_id,
+        task_id=task.task_id,
+        run_id="r1",
+        map_index=-1,
+        try_number=try_number,
+        max_tries=2,
+        pushed=pushed,
+    )
+    ti.xcom_push = lambda key, value: pushed.update({key: value})
+    run = SimpleNamespace(
+        run_id="r1", logical_date=day, run_after=day, data_interval_start=day, data_interval_end=day.add(days=1)
+    )
+    return {
+        "ti": ti,
+        "dag_run": run,
+        "params": {**dict(task.params), **params},
+        "outlet_events": Events(),
+        "ds": "2013-02-08",
+    }
+
+
+def given(task: Any, context: dict[str, Any]) -> Any:
+    """Return the spec that the driver was given."""
+    from tidegate.contract import StageSpec
+    from tidegate.operators.attempt import attempt_folder, this_attempt
+
+    return StageSpec.from_json((attempt_folder(this_attempt(context)) / "spec.json").read_text())

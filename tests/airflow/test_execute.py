@@ -1,0 +1,209 @@
+"""What a task does with the report its driver leaves, with the provider's real hook and a fake ``spark-submit``."""
+
+import json
+import os
+import threading
+import time
+from typing import Any
+
+import psutil
+import pytest
+from airflow.sdk import Asset
+from stages import FakeProject, context, given
+
+from tidegate import operators
+from tidegate.errors import BY_NAME, DriverLost, GateClosed, SpecError
+from tidegate.operators.attempt import attempt_folder, this_attempt
+
+
+def batch(project: FakeProject, **overrides: Any) -> operators.BatchStageOperator:
+    arguments = {
+        "task_id": "clean",
+        "dag": project.dag(),
+        "job": "job.py",
+        "reads": {"x": "landing/x.csv"},
+        "writes": "lake.a.b",
+        "partition": {"ds": "2013-02-08"},
+        "gate": "s",
+    }
+    return operators.BatchStageOperator(**{**arguments, **overrides})
+
+
+def test_a_published_stage_returns_what_the_next_one_reads_and_tells_the_asset(project: FakeProject) -> None:
+    task = batch(project)
+    at = context(task)
+    result = task.execute(at)
+    assert result["read"] == {"table": "lake.a.b", "snapshot_id": 7}
+    assert (result["rows"], result["verdict"]) == (100, "pass")
+    assert at["outlet_events"][Asset("lake.a.b")].extra == {
+        "verdict": "pass",
+        "suite": "s",
+        "rows": 100,
+        "snapshot_id": 7,
+        "run_id": "r1",
+    }
+    assert at["ti"].pushed == {"_link_SparkUiLink": "http://127.0.0.1:4040"}
+
+
+def test_the_driver_is_given_the_whole_stage_in_a_file_that_others_cannot_read(project: FakeProject) -> None:
+    task = batch(project)
+    at = context(task, limit=3)
+    task.execute(at)
+    spec = given(task, at)
+    assert spec.reads[0].path == (project.root / "landing" / "x.csv").as_uri()
+    assert spec.params["ds"] == "2013-02-08"
+    assert spec.params["limit"] == 3
+    assert spec.params["data_interval_start"].startswith("2013-02-08T00:00:00")
+    assert spec.suite.document["expectations"]
+    folder = attempt_folder(this_attempt(at))
+    assert oct((folder / "spec.json").stat().st_mode)[-3:] == "600"
+
+
+def test_secrets_of_the_spark_conf_reach_neither_rendered_fields_nor_xcom(project: FakeProject) -> None:
+    task = batch(project, conf={"spark.hadoop.fs.s3a.access.key": "AKIA-SECRET"})
+    result = task.execute(context(task))
+    shown = {name: getattr(task, name) for name in task.template_fields}
+    assert "AKIA-SECRET" not in json.dumps([shown, result], default=str)
+
+
+def test_spark_arguments_pass_through_also_from_default_args(project: FakeProject) -> None:
+    task = batch(project, driver_memory="3g", default_args={"executor_memory": "5g", "retries": 7})
+    at = context(task)
+    task.execute(at)
+    argv = json.loads((attempt_folder(this_attempt(at)) / "argv.json").read_text())
+    assert argv[argv.index("--driver-memory") + 1] == "3g"
+    assert argv[argv.index("--executor-memory") + 1] == "5g"
+    assert task.retries == 7
+    assert batch(project, task_id="other", writes="lake.a.c", dag=project.dag("e")).retries == 2
+
+
+def test_a_closed_gate_is_gate_closed(project: FakeProject) -> None:
+    project.submit_will(outcome="held", exit=65)
+    task = batch(project)
+    at = context(task)
+    with pytest.raises(GateClosed, match="1 critical of 1 expectations failed on 100 rows: id must not be null"):
+        task.execute(at)
+    assert not at["outlet_events"]
+
+
+@pytest.mark.parametrize("kind", BY_NAME)
+def test_a_failed_report_raises_the_class_it_names(project: FakeProject, kind: str) -> None:
+    project.submit_will(outcome="failed", type=kind, message="what, where, what to do", exit=70)
+    task = batch(project)
+    with pytest.raises(BY_NAME[kind], match="what, where, what to do"):
+        task.execute(context(task))
+
+
+def test_exit_code_zero_without_a_report_is_a_lost_driver(project: FakeProject) -> None:
+    project.submit_will(exit=0)
+    task = batch(project)
+    with pytest.raises(DriverLost, match="without a report"):
+        task.execute(context(task))
+
+
+def test_a_report_counts_whatever_the_exit_code(project: FakeProject) -> None:
+    project.submit_will(outcome="published", exit=1)
+    task = batch(project)
+    assert task.execute(context(task))["snapshot_id"] == 7
+
+
+def test_the_report_of_an_earlier_execution_of_the_same_try_is_not_believed(project: FakeProject) -> None:
+    task = batch(project)
+    at = context(task)
+    task.execute(at)
+    project.submit_will(exit=1)
+    with pytest.raises(DriverLost):
+        task.execute(at)
+
+
+def test_sparks_own_lines_go_to_a_file_and_ours_to_the_task_log(
+    project: FakeProject, capfd: pytest.CaptureFixture[str]
+) -> None:
+    project.submit_will(outcome="published", prints=["26/01/01 INFO noise"] * 500 + ["tidegate| wrote 3 rows aside"])
+    task = batch(project)
+    at = context(task)
+    told: list[str] = []
+    task.log.info = lambda text, *values: told.append(text % values)  # type: ignore[method-assign]
+    task.execute(at)
+    assert "wrote 3 rows aside" in told
+    assert not [line for line in told if "noise" in line]
+    assert (attempt_folder(this_attempt(at)) / "spark.log").read_text().count("INFO noise") == 500
+
+
+def test_killing_the_task_ends_spark_submit_and_what_it_started(project: FakeProject) -> None:
+    project.submit_will(outcome="published", sleeps=120)
+    task = batch(project)
+    failed: list[BaseException] = []
+
+    def execute() -> None:
+        try:
+            task.execute(context(task))
+        except DriverLost as lost:
+            failed.append(lost)
+
+    running = threading.Thread(target=execute)
+    running.start()
+    mine = psutil.Process(os.getpid())
+    deadline = time.monotonic() + 60
+    while not [c for c in mine.children(recursive=True) if "spark-submit" in " ".join(c.cmdline())]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    time.sleep(1)
+    task.on_kill()
+    running.join(30)
+    assert not running.is_alive()
+    assert not [c for c in mine.children(recursive=True) if "spark-submit" in " ".join(c.cmdline())]
+    assert "signal" in str(failed[0])
+
+
+def test_params_of_the_author_are_templates_and_those_of_the_form_are_not(project: FakeProject) -> None:
+    task = batch(project, params={"day": "{{ ds }}", "typed": "x"})
+    at = context(task, typed="{{ ds }}")
+    task.execute(at)
+    params = given(task, at).params
+    assert (params["day"], params["typed"]) == ("2013-02-08", "{{ ds }}")
+
+
+def test_a_missing_connection_says_how_to_make_one(project: FakeProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_SPARK_DEFAULT")
+    task = batch(project, conn_id="nowhere")
+    with pytest.raises(SpecError, match="airflow connections add nowhere"):
+        task.execute(context(task))
+
+
+def test_cluster_deploy_mode_is_refused_with_the_way_out(project: FakeProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = {"conn_type": "spark", "host": "spark://m:7077", "extra": {"deploy-mode": "cluster"}}
+    monkeypatch.setenv("AIRFLOW_CONN_SPARK_DEFAULT", json.dumps(connection))
+    task = batch(project)
+    with pytest.raises(SpecError, match="use client"):
+        task.execute(context(task))
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"JAVA_HOME": "/nowhere"}, "no Java"),
+        ({"AIRFLOW_CONN_SPARK_DEFAULT": "spark2"}, "no spark3-submit on this worker"),
+    ],
+)
+def test_a_worker_without_java_or_spark_submit_says_so(
+    project: FakeProject, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
+) -> None:
+    for name, value in variables.items():
+        extra = {"spark-binary": "spark3-submit"}
+        monkeypatch.setenv(
+            name, json.dumps({"conn_type": "spark", "host": "local", "extra": extra}) if value == "spark2" else value
+        )
+    task = batch(project)
+    with pytest.raises(SpecError, match=said):
+        task.execute(context(task))
+
+
+def test_a_gate_passes_on_what_it_judged(project: FakeProject) -> None:
+    project.submit_will(outcome="passed")
+    read = {"path": "landing/x.csv", "schema": "id INT"}
+    task = operators.GateOperator(task_id="g", dag=project.dag(), reads={"x": read}, gate="s")
+    result = task.execute(context(task))
+    assert result["read"]["path"].endswith("landing/x.csv")
+    assert result["read"]["schema"] == "id INT"
+    assert result["read"]["format"] == "csv"

@@ -1,0 +1,114 @@
+"""What is wrong is said while the DAG file is read; what is right becomes tasks, arrows and assets."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, Asset
+from stages import FakeProject
+
+from tidegate import operators
+from tidegate.errors import SpecError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def make(kind: str, project: FakeProject, dag: DAG | None = None, **overrides: Any) -> Any:
+    arguments = {
+        "task_id": "t",
+        "dag": dag or project.dag(),
+        "job": "job.sql" if kind == "Sql" else "job.py",
+        "reads": {"x": "landing/x.csv"},
+        "writes": "lake.a.b",
+        "gate": "s",
+    }
+    if kind == "Graph":
+        arguments["reads"] = {"vertices": "v.csv", "edges": "e.csv"}
+    given = {**arguments, **overrides}
+    return getattr(operators, f"{kind}StageOperator")(**{k: v for k, v in given.items() if v is not ...})
+
+
+BAD: list[tuple[str, dict[str, Any], str]] = [
+    ("Batch", {"job": "jbo.py"}, "task 't': job 'jbo.py': no file .*did you mean 'job.py'"),
+    ("Batch", {"job": "job.sql"}, "runs a .py file"),
+    ("Sql", {"job": "job.py"}, "runs a .sql file"),
+    ("Batch", {"gate": "nope"}, "task 't': gate 'nope': no file"),
+    ("Batch", {"gate": "broken"}, "gate 'broken': .* is not JSON"),
+    ("Batch", {"gate": "other"}, "is no Great Expectations 1.x suite"),
+    ("Batch", {"writes": "flights.clean"}, "names no catalog"),
+    ("Batch", {"writes": ""}, "name the table"),
+    ("Train", {"writes": "models:/m"}, "no MLflow model name"),
+    ("Batch", {"reads": {}}, "name at least one input"),
+    ("Batch", {"reads": {"x": "flights.clean"}}, "task 't': reads.*catalog.namespace.table"),
+    ("Batch", {"reads": {"spark": "x.csv"}}, "choose another name"),
+    ("Batch", {"reads": {"x": 3}}, "is int; give a path, a table or a stage"),
+    ("Batch", {"reads": {"x": {"path": "x.csv", "sheme": "id INT"}}}, "unknown"),
+    ("Batch", {"mode": "upsert"}, "use 'replace'"),
+    ("Batch", {"mode": "append", "partition": {"ds": "{{ ds }}"}}, "leave partition out to append"),
+    ("Batch", {"partition": ["ds"]}, "give column to value"),
+    ("Batch", {"partition": {"ds": ""}}, "give column to value"),
+    ("Train", {"writes": "m", "partition": {"ds": "1"}}, "a train stage writes none"),
+    ("Graph", {"reads": {"edges": "e.csv"}}, r"\['vertices'\] missing"),
+    ("Graph", {"engine": "neo4j"}, "use 'graphx' or 'graphframes'"),
+]
+
+
+@pytest.mark.parametrize(("kind", "overrides", "said"), BAD, ids=[f"{k}-{s[:30]}" for k, _, s in BAD])
+def test_bad_arguments_are_refused_at_parse(
+    project: FakeProject, kind: str, overrides: dict[str, Any], said: str
+) -> None:
+    (project.root / "expectations" / "broken.json").write_text("{")
+    (project.root / "expectations" / "other.json").write_text('{"expectations": [{"kwargs": {}}]}')
+    with pytest.raises(SpecError, match=said):
+        make(kind, project, **overrides)
+
+
+def test_two_stages_of_one_dag_may_not_write_one_table(project: FakeProject) -> None:
+    dag = project.dag()
+    make("Batch", project, dag, task_id="one")
+    with pytest.raises(SpecError, match="already written by task 'one'"):
+        make("Sql", project, dag, task_id="two")
+
+
+def test_what_is_templated_waits_for_the_run(project: FakeProject) -> None:
+    made = make("Batch", project, job="{{ params.job }}", writes="lake.{{ params.team }}.b", gate="{{ params.suite }}")
+    assert made.outlets == []
+
+
+def test_reading_a_stage_is_depending_on_it(project: FakeProject) -> None:
+    dag = project.dag()
+    first = make("Batch", project, dag, task_id="first")
+    gate = operators.GateOperator(task_id="gate", dag=dag, reads={"x": "x.csv"}, gate="s")
+    last = make("Sql", project, dag, task_id="last", reads={"a": first, "b": gate}, writes="lake.a.c")
+    assert last.upstream_task_ids == {"first", "gate"}
+
+
+def test_the_target_is_an_asset_that_other_dags_can_be_scheduled_on(project: FakeProject) -> None:
+    assert make("Batch", project, outlets=[Asset("mine")]).outlets == [Asset("mine"), Asset("lake.a.b")]
+
+
+def test_the_retry_policy_is_there_unless_the_dag_has_one(project: FakeProject) -> None:
+    from tidegate.retry import RETRY_POLICY
+
+    assert make("Batch", project).retry_policy is RETRY_POLICY
+    assert make("Batch", project, dag=project.dag("e"), retry_policy=None).retry_policy is None
+
+
+def test_the_dags_of_this_project_parse_and_survive_serialisation() -> None:
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    bag = DagBag(dag_folder=str(ROOT / "dags"))
+    assert bag.import_errors == {}
+    nightly = bag.dags["nightly_flights"]
+    assert {task.task_id: set(task.upstream_task_ids) for task in nightly.tasks} == {
+        "landing_weather": set(),
+        "clean_flights": {"landing_weather"},
+        "daily_delays": {"clean_flights"},
+        "train_delay_model": {"clean_flights"},
+        "rank_airports": {"clean_flights"},
+    }
+    again: Any = DagSerialization.from_dict(DagSerialization.to_dict(nightly))
+    links: Callable[[str], list[str]] = lambda task: list(again.get_task(task).extra_links)  # noqa: E731
+    assert links("clean_flights") == ["Gate report", "Spark UI"]

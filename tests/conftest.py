@@ -1,0 +1,14 @@
+"""Every test has an Airflow home of its own, set before anything imports Airflow."""
+
+import os
+import tempfile
+from pathlib import Path
+
+HOME = Path(tempfile.mkdtemp(prefix="tidegate-airflow-"))
+os.environ.update(
+    AIRFLOW_HOME=str(HOME),
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__CORE__UNIT_TEST_MODE="False",
+    AIRFLOW__LOGGING__LOGGING_LEVEL="WARNING",
+    SPARK_LOCAL_IP="127.0.0.1",
+)

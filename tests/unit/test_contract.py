@@ -1,0 +1,95 @@
+"""Specs and reports survive their JSON, and reads are understood or refused."""
+
+from typing import Any
+
+import pytest
+from builders import expectation, failing, report, spec
+
+from tidegate.contract import Failure, Read, Report, StageSpec
+from tidegate.errors import BY_NAME, GateClosed, JobError, SpecError, TidegateError
+
+
+def test_a_spec_survives_its_json() -> None:
+    given = spec(reads=(Read.parse("a", "x/y.csv"), Read.parse("b", "lake.a.b")), partition={"ds": "2013-01-01"})
+    assert StageSpec.from_json(given.to_json()) == given
+
+
+def test_a_report_survives_its_json() -> None:
+    given = report(expectation(), failing(), failure=Failure(type="JobError", message="x"))
+    assert Report.from_json(given.to_json()) == given
+
+
+def test_another_protocol_is_refused() -> None:
+    with pytest.raises(SpecError, match="protocol"):
+        StageSpec.from_json(spec().to_json().replace('"protocol": 1', '"protocol": 99'))
+    with pytest.raises(ValueError, match="protocol"):
+        Report.from_json(report().to_json().replace('"protocol": 1', '"protocol": 99'))
+
+
+@pytest.mark.parametrize(
+    ("value", "format_", "source"),
+    [
+        ("landing/x.csv", "csv", "landing/x.csv"),
+        ("landing/x.csv.gz", "csv", "landing/x.csv.gz"),
+        ("s3a://b/x.parquet", "parquet", "s3a://b/x.parquet"),
+        ("a/x.JSON", "json", "a/x.JSON"),
+        ("x.orc", "orc", "x.orc"),
+        ({"path": "folder/", "format": "parquet"}, "parquet", "folder/"),
+        ("lake.flights.clean", None, "lake.flights.clean"),
+        ("lake.a.b.c", None, "lake.a.b.c"),
+        ({"table": "lake.a.b", "snapshot_id": 3}, None, "lake.a.b"),
+    ],
+)
+def test_reads_that_are_understood(value: Any, format_: str | None, source: str) -> None:
+    read = Read.parse("x", value)
+    assert (read.format, read.source) == (format_, source)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("x", "flights.clean", "a table is written catalog.namespace.table"),
+        ("x", "folder/file", "cannot tell the format"),
+        ("x", "folder/file.xlsx", "cannot tell the format"),
+        ("x", {"path": "a.csv", "table": "lake.a.b"}, "give one of"),
+        ("x", {}, "give one of"),
+        ("x", {"path": "a.csv", "seperator": ";"}, r"unknown \['seperator'\]"),
+        ("my input", "a.csv", "identifier"),
+        ("x", {"path": "a.txt", "format": "txt"}, "cannot tell the format"),
+    ],
+)
+def test_reads_that_are_refused_say_what_to_do(name: str, value: Any, said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        Read.parse(name, value)
+
+
+def test_options_become_text_as_spark_wants_them() -> None:
+    assert Read.parse("x", {"path": "a.csv", "options": {"sep": ";", "n": 1}}).options == {"sep": ";", "n": "1"}
+
+
+def test_the_stage_key_is_the_partition_for_replaces_and_the_run_for_appends() -> None:
+    one, other = spec(partition={"ds": "1"}), spec(partition={"ds": "2"})
+    assert one.stage != other.stage
+    assert "r1" in spec(mode="append").stage
+    assert "r1" not in one.stage
+
+
+def test_a_failure_becomes_the_error_it_names() -> None:
+    error = Failure(type="JobError", message="boom").as_error()
+    assert isinstance(error, JobError)
+    assert str(error) == "boom"
+
+
+def test_the_tree_of_errors_is_complete() -> None:
+    assert set(BY_NAME) == {
+        "SpecError",
+        "JobError",
+        "DataError",
+        "GateClosed",
+        "ResourceExhausted",
+        "ClusterUnavailable",
+        "DriverLost",
+        "PublishError",
+    }
+    assert all(issubclass(error, TidegateError) for error in BY_NAME.values())
+    assert BY_NAME["GateClosed"] is GateClosed
