@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
+
 from tidegate.contract import Suite
 from tidegate.driver.gate import open_gate
 from tidegate.errors import SpecError

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+
 from tidegate.contract import Expectation, Judgement, Suite
 from tidegate.driver.gate import open_gate, preload
 from tidegate.driver.gate.aggregates import admissible
@@ -146,7 +147,7 @@ def test_what_throws_fails_alone(people: DataFrame, custom: None, throwing: Conf
         ("count(1)", True), ("try_sum(id)", True), ("sum(id)", False), ("sum(score)", True), ("avg(id)", True),
         ("stddev_samp(id)", True), ("min(email)", True), ("max(length(email))", True),
         ("max(cast(id as double))", True), ("max(cast(email as int))", False), ("max(try_cast(email as int))", True),
-        ("max(1 / id)", False),        ("max(id + 1)", False), ("max(score + 1)", True), ("max(raise_error('no'))", False),
+        ("max(1 / id)", False), ("max(id + 1)", False), ("max(score + 1)", True), ("max(raise_error('no'))", False),
         ("count(if(email rlike '^[a-z]+@', 1, null))", True), ("count(if(email rlike '(a|b)+$', 1, null))", False),
         ("count(if(email rlike '[', 1, null))", False), ("count(if(email like 'a%', 1, null))", True),
         ("count(distinct id)", False), ("count(1) filter (where id > 1)", False), ("max(nowhere)", False),
@@ -258,7 +259,7 @@ def test_a_crash_is_not_a_verdict(people: DataFrame, tmp_path: Path) -> None:
 
 LEAKY = [
     e("expect_column_values_to_match_regex", column="email", regex="^[a-z]+$"),
-    e("expect_column_max_to_be_between", column="email", max_value="a"),
+    e("expect_column_max_to_be_between", column="email", max_value="2020-01-01"),
     e("expect_column_max_to_be_between", column="email", max_value=3),
     e("expect_column_distinct_values_to_be_in_set", column="email", value_set=["x"]),
     e("expect_column_most_common_value_to_be_in_set", column="email", value_set=["x"]),

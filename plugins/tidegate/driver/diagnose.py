@@ -23,7 +23,7 @@ _BY_STATE = {
     **dict.fromkeys(("53", "54"), "ResourceExhausted"),
     **dict.fromkeys(("40", "58"), "ClusterUnavailable"),
 }
-_BY_TEXT = (
+_BY_TEXT_FIRST = (
     (
         re.compile(r"OutOfMemoryError|Python worker exited|No space left|exited with code (137|52)\b|maxResultSize"),
         "ResourceExhausted",
@@ -35,6 +35,8 @@ _BY_TEXT = (
         ),
         "ClusterUnavailable",
     ),
+)
+_BY_TEXT_LAST = (
     (re.compile(r"AccessControlException|Mkdirs failed|Permission denied"), "SpecError"),
     (re.compile(r"ChecksumException|not a Parquet file|Malformed"), "DataError"),
 )
@@ -107,21 +109,23 @@ def _decisive(chain: list[_Link]) -> _Link:
 
 
 def _kind(chain: list[_Link], decisive: _Link, where: str | None) -> str:
+    return next(_kinds(chain, decisive, where))
+
+
+def _kinds(chain: list[_Link], decisive: _Link, where: str | None) -> Iterator[str]:
+    """Yield what each rule takes the failure for, the most reliable rule first."""
     everything = "\n".join(f"{link.name}: {link.text}" for link in chain)
-    for pattern, kind in _BY_TEXT[:2]:
-        if pattern.search(everything):
-            return kind
-    if decisive.condition and decisive.sqlstate:
-        if decisive.condition.startswith("PARSE_SYNTAX_ERROR"):
-            return "SpecError"
-        if kind_by_state := _BY_STATE.get(decisive.sqlstate[:2]):
-            return kind_by_state
-    for pattern, kind in _BY_TEXT[2:]:
-        if pattern.search(everything):
-            return kind
-    if where or any(link.name == "PythonException" for link in chain):
-        return "JobError"
-    return "JobError" if len(chain) > 1 or decisive.condition else "DriverLost"
+    yield from (kind for pattern, kind in _BY_TEXT_FIRST if pattern.search(everything))
+    if (decisive.condition or "").startswith("PARSE_SYNTAX_ERROR"):
+        yield "SpecError"
+    if decisive.sqlstate and decisive.sqlstate[:2] in _BY_STATE:
+        yield _BY_STATE[decisive.sqlstate[:2]]
+    yield from (kind for pattern, kind in _BY_TEXT_LAST if pattern.search(everything))
+    if any((link.condition or "").startswith("FAILED_READ_FILE") for link in chain):
+        yield "DataError"
+    # Java and Python causes without a rule come from what the job asked of Spark; a bare one outside it is ours.
+    from_job = where or len(chain) > 1 or decisive.condition or decisive.name == "PythonException"
+    yield "JobError" if from_job else "DriverLost"
 
 
 def _job_line(error: BaseException, job: str | None) -> str | None:

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 _MACHINERY = re.compile(
     r"OutOfMemoryError|Python worker (exited|failed to connect)|No space left|ExecutorLostFailure|FetchFailed"
-    r"|SparkContext (was|has been) (shut down|stopped)|stopped SparkContext|cancelled"
+    r"|SparkContext (was|has been) (shut down|stopped)|stopped SparkContext|Job \d+ cancelled"
     r"|ConnectException|UnknownHost|SocketTimeout|All masters are unresponsive|FileNotFoundException"
 )
 _MACHINERY_STATES = ("08", "40", "53", "54", "58", "KD", "XX")
@@ -32,8 +32,8 @@ def _is_machinery(error: BaseException) -> bool:
     if isinstance(error, (Py4JNetworkError, ConnectionError, EOFError)):
         return True
     state = error.getSqlState() if isinstance(error, PySparkException) else None
-    if state and state.startswith(_MACHINERY_STATES):
-        return True
+    if state:  # Spark has a name for it; its text may quote the data
+        return state.startswith(_MACHINERY_STATES)
     return isinstance(error, (PySparkException, Py4JError)) and bool(_MACHINERY.search(str(error)))
 
 

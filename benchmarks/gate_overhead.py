@@ -1,0 +1,179 @@
+"""What judging costs on top of the write: ours in the same pass, and stock Great Expectations after it.
+
+5,000,000 rows of 8 columns on an Iceberg table, 12 expectations, good data and data with 0.1 % faults.
+"""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from benchmarks.sessions import Cost, measured, open_session
+from benchmarks.tables import show
+
+ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 5_000_000
+REPEATS = 3
+FAULTS = {"good": 0, "0.1 % faults": 1000}
+TABLE = "lake.bench.orders"
+
+
+def expectation(kind: str, **kwargs: Any) -> dict[str, Any]:
+    """Return one expectation as suite JSON."""
+    return {"type": f"expect_{kind}", "kwargs": kwargs, "severity": "warning"}
+
+
+UNIQUE = expectation("column_values_to_be_unique", column="id")
+EXPECTATIONS = [
+    expectation("column_values_to_not_be_null", column="id"),
+    expectation("column_values_to_not_be_null", column="customer"),
+    expectation("column_values_to_not_be_null", column="amount"),
+    expectation("column_values_to_be_between", column="amount", min_value=0, max_value=1000),
+    expectation("column_values_to_be_between", column="quantity", min_value=1, max_value=50),
+    expectation("column_values_to_be_in_set", column="status", value_set=["new", "paid", "sent", "done"]),
+    expectation("column_values_to_match_regex", column="code", regex="^[A-Z]{2}-[0-9]{4}$", mostly=0.99),
+    expectation("table_row_count_to_be_between", min_value=1, max_value=10 * ROWS),
+    expectation("column_mean_to_be_between", column="amount", min_value=400, max_value=600),
+    expectation(
+        "table_columns_to_match_set",
+        column_set=["id", "customer", "amount", "quantity", "status", "code", "opened", "closed"],
+    ),
+    expectation("column_pair_values_a_to_be_greater_than_b", column_A="closed", column_B="opened", or_equal=True),
+]
+
+
+def make(spark: SparkSession, every: int, path: str) -> DataFrame:
+    """Write the source as Parquet and read it back; one row in ``every`` is faulty in five columns (0: none)."""
+    bad = (F.col("id") % every == 7) if every else F.lit(False)
+    status = F.element_at(F.array(*map(F.lit, ("new", "paid", "sent", "done"))), (F.col("id") % 4 + 1).cast("int"))
+    code = F.concat(F.lit("AB-"), F.lpad((F.col("id") % 10_000).cast("string"), 4, "0"))
+    spark.range(0, ROWS, numPartitions=8).select(
+        F.when(bad, F.col("id") - 1).otherwise(F.col("id")).alias("id"),
+        F.when(~bad, F.col("id") * 7919 % 100_003).alias("customer"),
+        F.when(bad, F.lit(-1.0)).otherwise(F.rand(7) * 1000).alias("amount"),
+        (F.col("id") % 50 + 1).cast("int").alias("quantity"),
+        F.when(bad, F.lit("???")).otherwise(status).alias("status"),
+        F.when(bad, F.lit("broken")).otherwise(code).alias("code"),
+        F.timestamp_seconds(F.col("id")).alias("opened"),
+        F.timestamp_seconds(F.col("id") + F.when(bad, F.lit(-60)).otherwise(F.lit(60))).alias("closed"),
+    ).write.mode("overwrite").parquet(path)
+    return spark.read.parquet(path)
+
+
+def write_alone(spark: SparkSession, data: DataFrame) -> None:
+    """Replace the rows of the table, unjudged: (a)."""
+    data.writeTo(TABLE).overwrite(F.lit(True))
+
+
+def gated(spark: SparkSession, data: DataFrame, expectations: list[dict[str, Any]], number: int) -> dict[str, float]:
+    """Run a stage's own steps (b): fence, write to a branch while measuring, judge, publish; return seconds by step."""
+    from time import monotonic
+
+    from tidegate.contract import Attempt, StageSpec, Suite
+    from tidegate.driver.gate import open_gate
+    from tidegate.driver.publish import TableTarget
+
+    suite = Suite(name="bench", document={"name": "bench", "expectations": expectations})
+    attempt = Attempt(
+        dag_id="b", task_id="b", run_id=f"r{number}", map_index=-1, try_number=1, generation=0, submitted_ms=number
+    )
+    spec = StageSpec(
+        kind="batch", attempt=attempt, reads=(), suite=suite, params={}, folder="", writes=f"{TABLE}_gated"
+    )
+    marks = [monotonic()]
+    gate = open_gate(spark, suite, {})
+    target = TableTarget(spark, spec, f"f{number}")
+    target.begin()
+    marks.append(monotonic())
+    staged = target.stage(data, gate.observe)
+    marks.append(monotonic())
+    judgement = gate.judge(staged.frame, staged.rows)
+    marks.append(monotonic())
+    target.publish(judgement)
+    marks.append(monotonic())
+    return {
+        step: end - start
+        for step, start, end in zip(("fence", "write", "judge", "publish"), marks, marks[1:], strict=False)
+    }
+
+
+def stock(spark: SparkSession, data: DataFrame, *, persist: bool) -> None:
+    """Write, then run (c, d) Great Expectations as its documentation has it, on the table."""
+    import great_expectations as gx
+
+    write_alone(spark, data)
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    source = context.data_sources.add_spark("spark", persist=persist)
+    batch = source.add_dataframe_asset("orders").add_batch_definition_whole_dataframe("all")
+    suite = context.suites.add(gx.ExpectationSuite(name="bench", expectations=[]))
+    for each in [*EXPECTATIONS, UNIQUE]:
+        suite.add_expectation_configuration(gx.expectations.expectation_configuration.ExpectationConfiguration(**each))
+    batch.get_batch({"dataframe": spark.table(TABLE)}).validate(suite, result_format="SUMMARY")
+    spark.catalog.clearCache()
+
+
+def middle(costs: list[Cost]) -> Cost:
+    """Return the medians of repeated measurements."""
+    return Cost(*(median(getattr(c, name) for c in costs) for name in ("wall", "cpu", "jobs")))
+
+
+def main() -> None:
+    """Measure every variant on both kinds of data and print them as multiples of the write alone."""
+    folder = Path(tempfile.mkdtemp(prefix="tidegate-bench-"))
+    spark = open_session(folder)
+    import great_expectations  # noqa: F401  # imported once: its seconds are the start-up's, not the gate's
+
+    rows: list[dict[str, Any]] = []
+    notes: list[str] = []
+    number = 0
+    for kind, every in FAULTS.items():
+        data = make(spark, every, str(folder / f"source{every}"))
+        data.limit(0).writeTo(TABLE).using("iceberg").createOrReplace()
+        write_alone(spark, data)
+        gated(spark, data, EXPECTATIONS, number := number + 1)
+        costs: dict[str, list[Cost]] = {}
+        steps: list[dict[str, float]] = []
+        for _ in range(REPEATS):
+            with measured(spark) as cost:
+                write_alone(spark, data)
+            costs.setdefault("(a) write alone", []).append(cost)
+            for name, suite in (
+                ("(b) gated, 11 rules", EXPECTATIONS),
+                ("(b) gated, 12 with unique", [*EXPECTATIONS, UNIQUE]),
+            ):
+                with measured(spark) as cost:
+                    steps.append(gated(spark, data, suite, number := number + 1))
+                costs.setdefault(name, []).append(cost)
+        for name, persist in (("(c) write, then stock GX", True), ("(d) the same, persist=False", False)):
+            with measured(spark) as cost:
+                stock(spark, data, persist=persist)
+            costs[name] = [cost]
+        base = middle(costs["(a) write alone"])
+        for name, found in costs.items():
+            cost = middle(found)
+            rows.append(
+                {
+                    "data": kind,
+                    "variant": name,
+                    "wall s": cost.wall,
+                    "executor CPU s": cost.cpu,
+                    "jobs": int(cost.jobs),
+                    "wall / (a)": cost.wall / base.wall,
+                    "CPU / (a)": cost.cpu / base.cpu,
+                }
+            )
+        for name, own in (("11 rules", steps[0::2]), ("12 with unique", steps[1::2])):
+            parts = ", ".join(f"{step} {median(s[step] for s in own):.2f}" for step in own[0])
+            notes.append(f"{kind}, {name}: seconds by step: {parts}")
+    show("gate_overhead", rows, notes)
+    spark.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
