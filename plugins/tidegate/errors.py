@@ -6,7 +6,7 @@ TidegateError
 ├── DataError            the data broke the job (bad cast, …)     → look at data  never retried
 ├── GateClosed           the data broke its expectations          → look at data  never retried
 ├── ResourceExhausted    out of memory, out of disk               → retried
-├── ClusterUnavailable   master, broker, storage did not answer   → retried with back-off
+├── ClusterUnavailable   master, broker, storage did not answer   → retried later
 ├── DriverLost           no report came back                      → retried
 └── PublishError         judged data could not be moved           → retried, from the staged snapshot
 """

@@ -98,7 +98,7 @@ def green(report: Report) -> list[str]:
         rows = "" if output.rows is None else f"{output.rows:,} rows "
         verb = "passed" if report.outcome == "passed" else f"published {rows}as {_version(report)}"
         was = f" (was {output.previous})" if output.previous else ""
-        verdict = report.judgement.verdict if report.judgement else "judged before"
+        verdict = report.judgement.verdict if report.judgement else output.verdict
         lines.append(
             f"[end] {output.target}: {verb}{was}, verdict {verdict}" + (f"; {output.note}" if output.note else "")
         )

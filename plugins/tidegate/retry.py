@@ -57,7 +57,7 @@ ADVICE: dict[type[TidegateError], Advice] = {
         delay=timedelta(seconds=30),
     ),
     PublishError: Advice(
-        reason="what was judged is still staged; the retry publishes it without doing the work again",
+        reason="the retry publishes what is still staged and judged, or does the work again on what has moved",
         do="check who else writes this table",
         delay=timedelta(seconds=30),
     ),

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import shutil
 import signal
 import sys
@@ -17,6 +18,7 @@ from zipfile import ZipFile, ZipInfo
 
 from airflow.sdk.bases.hook import BaseHook
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
+from airflow.sdk.log import mask_secret
 
 from tidegate.contract import SAYS
 from tidegate.errors import SpecError
@@ -32,6 +34,22 @@ _GRACE_SECONDS = 10
 _TAIL_LINES = 400
 _PR_SET_PDEATHSIG = 1
 _LAUNCHER = "from runpy import run_module\n\nrun_module('tidegate.driver', run_name='__main__')\n"
+
+
+_SECRET = re.compile(r"secret|password|passwd|token|access\.?key|account\.key|credential|sas\b", re.I)
+
+
+def split_secrets(spark: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the Spark arguments for the command line, and the conf that must not stand on one.
+
+    A process list shows every command line to everybody on the machine; secret conf travels in the spec file instead,
+    and is masked in the task's log.
+    """
+    conf = {key: str(value) for key, value in (spark.get("conf") or {}).items()}
+    secret = {key: value for key, value in conf.items() if _SECRET.search(key)}
+    for value in secret.values():
+        mask_secret(value)
+    return {**spark, "conf": {key: conf[key] for key in conf.keys() - secret.keys()}}, secret
 
 
 @dataclass(kw_only=True)

@@ -19,6 +19,7 @@ from tidegate.contract import Expectation, Failure, Input, Judgement, Output, Re
 
 spec_file = Path(sys.argv[-1])
 spec = StageSpec.from_json(spec_file.read_text())
+spec_file.with_name("spec.seen.json").write_text(spec_file.read_text())
 spec_file.with_name("argv.json").write_text(json.dumps(sys.argv))
 how = json.loads(Path({how!r}).read_text())
 print("tidegate| ui http://127.0.0.1:4040", flush=True)

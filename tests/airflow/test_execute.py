@@ -41,6 +41,7 @@ def test_a_published_stage_returns_what_the_next_one_reads_and_tells_the_asset(p
         "rows": 100,
         "snapshot_id": 7,
         "run_id": "r1",
+        "partition": {"ds": "2013-02-08"},
     }
     assert at["ti"].pushed == {"_link_SparkUiLink": "http://127.0.0.1:4040"}
 
@@ -50,7 +51,7 @@ def test_the_driver_is_given_the_whole_stage_in_a_file_that_others_cannot_read(p
     at = context(task, limit=3)
     task.execute(at)
     spec = given(task, at)
-    assert spec.reads[0].path == (project.root / "landing" / "x.csv").as_uri()
+    assert spec.reads[0].path == f"file://{project.root}/landing/x.csv"
     assert spec.params["ds"] == "2013-02-08"
     assert spec.params["limit"] == 3
     assert spec.params["data_interval_start"].startswith("2013-02-08T00:00:00")
@@ -60,10 +61,16 @@ def test_the_driver_is_given_the_whole_stage_in_a_file_that_others_cannot_read(p
 
 
 def test_secrets_of_the_spark_conf_reach_neither_rendered_fields_nor_xcom(project: FakeProject) -> None:
-    task = batch(project, conf={"spark.hadoop.fs.s3a.access.key": "AKIA-SECRET"})
-    result = task.execute(context(task))
+    task = batch(project, conf={"spark.hadoop.fs.s3a.access.key": "AKIA-SECRET", "spark.executor.instances": 3})
+    at = context(task)
+    result = task.execute(at)
     shown = {name: getattr(task, name) for name in task.template_fields}
-    assert "AKIA-SECRET" not in json.dumps([shown, result], default=str)
+    argv = (attempt_folder(this_attempt(at)) / "argv.json").read_text()
+    assert "AKIA-SECRET" not in json.dumps([shown, result, argv], default=str)
+    folder = attempt_folder(this_attempt(at))
+    assert "AKIA-SECRET" in (folder / "spec.seen.json").read_text(), "the driver was given it"
+    assert "AKIA-SECRET" not in (folder / "spec.json").read_text(), "and nobody after it"
+    assert "spark.executor.instances=3" in argv
 
 
 def test_spark_arguments_pass_through_also_from_default_args(project: FakeProject) -> None:

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.ml.classification import LogisticRegression
+from pyspark.ml.feature import VectorAssembler
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from tidegate.contract import Expectation, Judgement, Suite
 from tidegate.driver.gate import open_gate, preload
 from tidegate.driver.gate.aggregates import admissible
+from tidegate.driver.gate.unique import surely_unique
 from tidegate.driver.gate.wording import bound
 
 Config = dict[str, Any]
@@ -266,7 +269,19 @@ LEAKY = [
     e("expect_column_pair_values_to_be_equal", column_A="email", column_B="digits"),
     e("expect_compound_columns_to_be_unique", column_list=["email", "id"]),
     e("unexpected_rows_expectation", unexpected_rows_query="SELECT * FROM {batch} WHERE id > 0"),
+    THROWING["cast"],
 ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "proven"),
+    [
+        ([1, 2, 3], True), ([1, 2, 2], False), ([], True), ([-(2**63), -(2**63) + 1], True), ([0, -1, 32768, -32768], True),
+        ([2**63 - 1, -(2**63)], False), ([2**63 - 1, 2**63 - 2], True), ([5, 5], False),
+    ],
+)  # fmt: skip
+def test_bitmaps_prove_whole_numbers_unique(spark: SparkSession, keys: list[int], proven: bool) -> None:
+    assert surely_unique(spark.createDataFrame([(key,) for key in keys], "id long"), "id") == proven
 
 
 @pytest.mark.parametrize("hidden", ["by the suite", "by the expectation", "not hidden"])
@@ -332,3 +347,15 @@ def test_preloading_is_enough(people: DataFrame) -> None:
 )
 def test_bounds_in_words(kind: str, kwargs: dict[str, Any], text: str) -> None:
     assert bound(kind, kwargs) == text
+
+
+def test_a_frame_scored_by_a_freshly_fitted_model_can_be_gated(spark: SparkSession) -> None:
+    """A session that keeps an observation manager can no longer ship such a model to its executors."""
+    session = spark.newSession()
+    rows = session.range(40).selectExpr("CAST(id AS DOUBLE) AS x", "CAST(id % 2 AS DOUBLE) AS label")
+    frame = VectorAssembler(inputCols=["x"], outputCol="features").transform(rows)
+    scored = LogisticRegression().fit(frame).transform(frame).select("x", "prediction")
+    suite = {"name": "s", "expectations": [{"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "x"}}]}
+    gate = open_gate(session, Suite(name="s", document=suite), {})
+    gate.observe(scored).write.format("noop").mode("overwrite").save()
+    assert gate.judge(scored, 40).verdict == "pass"

@@ -64,7 +64,8 @@ class Output:
     """What became of a stage's output.
 
     ``version`` is the Iceberg snapshot id or MLflow model version that readers now see if published, or that is
-    held if not; ``previous`` is what they saw before (still see, if held); ``held_at`` is where held data lies.
+    held if not; ``previous`` is what they saw before (still see, if held); ``held_at`` is where held data lies;
+    ``verdict`` is an earlier try's, where this one found the work already judged.
     """
 
     target: str
@@ -72,6 +73,7 @@ class Output:
     version: int | None = None
     previous: int | None = None
     held_at: str | None = None
+    verdict: Verdict | None = None
     note: str | None = None
 
 

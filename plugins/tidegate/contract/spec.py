@@ -62,6 +62,8 @@ class Read:
             raise SpecError(f"{where}: unknown {unknown}; a read takes {sorted(known)}")
         if sum(given.get(key) is not None for key in ("path", "table", "model")) != 1:
             raise SpecError(f"{where}: give one of 'path', 'table' or a stage operator, not {value!r}")
+        if isinstance(given.get("snapshot_id"), str):  # a template renders to text
+            given["snapshot_id"] = int(given["snapshot_id"])
         read = cls(name=name, **given)
         return read if read.path is None else read._with_format(where)
 

@@ -39,6 +39,7 @@ def run(spec: StageSpec) -> int:
         say(f"failed in step {record.last_step}: {type(error).__name__}")
         failure = diagnose(error, stage.spark, spec.job)
         stage.discard()
+        record.spark |= measure(stage.spark) if stage.spark else {}
         record.save("failed", failure)
         return FAILED
     return HELD if stage.outcome == "held" else 0

@@ -9,7 +9,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 
 from tidegate.contract import Input, Read
-from tidegate.driver.models import load_model
+from tidegate.driver.models import champion_version, load_model
 from tidegate.errors import DataError
 
 _DEFAULTS: Mapping[str, Mapping[str, str]] = {
@@ -49,7 +49,7 @@ def open_inputs(spark: SparkSession, reads: tuple[Read, ...]) -> Opened:
 def _open(spark: SparkSession, read: Read) -> tuple[Any, Input, str]:
     try:
         if read.model is not None:
-            version = int(read.snapshot_id or 0)
+            version = read.snapshot_id or champion_version(read.model)
             seen = Input(name=read.name, source=read.model, snapshot_id=version)
             return load_model(spark, read.model, version), seen, f"{read.model}@{version}"
         if read.table is not None:

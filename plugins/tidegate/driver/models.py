@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import cast
 from uuid import uuid4
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from tidegate.contract import Judgement, Output, StageSpec, digest
+from tidegate.contract import Judgement, Output, StageSpec, Verdict, digest
 from tidegate.driver import flavours
 from tidegate.driver.kinds.train import Trained
-from tidegate.driver.registry import Registry, Version, answering, connect, tracking_uri
+from tidegate.driver.registry import CHAMPION, Registry, Version, answering, connect, tracking_uri
 from tidegate.driver.target import Observe, Staged
 from tidegate.errors import DataError, PublishError, SpecError, TidegateError
 
@@ -49,6 +50,19 @@ def load_model(spark: SparkSession, name: str, version: int) -> object:
         raise DataError(f"model {name!r} has no version {version}; run the stage that trains it again") from gone
     with answering(f"download version {version} of model {name!r}"):
         return flavours.load(download_artifacts(artifact_uri=uri, tracking_uri=tracking_uri()))
+
+
+def champion_version(name: str) -> int:
+    """Return the version of a registered model that its alias ``champion`` names now.
+
+    :raises DataError: if the registry has no such model, or no champion of it.
+    """
+    client = connect()
+    try:
+        with answering(f"find the champion of model {name!r}"):
+            return int(client.get_model_version_by_alias(name, CHAMPION).version)
+    except PublishError as gone:
+        raise DataError(f"model {name!r} has no champion; has the stage that trains it ever published?") from gone
 
 
 class ModelTarget:
@@ -166,7 +180,12 @@ class ModelTarget:
         self._registry.crown(version)
         with suppress(TidegateError):  # readers see it already, and the next attempt repairs the tag
             self._registry.tag(version, {_PUBLISHED: "true"})
-        return Output(target=self._registry.name, version=version.number, previous=previous, note=note)
+        return self._output(version, previous, note)
+
+    def _output(self, version: Version, previous: int | None, note: str | None) -> Output:
+        verdict = cast("Verdict | None", version.tags.get(_VERDICT))
+        name = self._registry.name
+        return Output(target=name, version=version.number, previous=previous, verdict=verdict, note=note)
 
     def _already(self, done: Version, champion: Version | None) -> Output:
         note = f"already published by try {done.tags.get(_TRY)}"
@@ -174,7 +193,7 @@ class ModelTarget:
             note += f"; version {champion.number} has been published since"
         previous = done.tags.get(_PREVIOUS)
         number = int(previous) if previous else None
-        return Output(target=self._registry.name, version=done.number, previous=number, note=note)
+        return self._output(done, number, note)
 
     def _require_newest(self) -> None:
         order, token = self._registry.newest(self._stage)

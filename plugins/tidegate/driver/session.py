@@ -4,6 +4,7 @@ import ctypes
 import re
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def open_session(spec: StageSpec) -> SparkSession:
     conf = SparkConf()
     for key, value in (*conf.getAll(), *spec.conf.items()):
         if _WAREHOUSE.fullmatch(key) and ":" not in value and not value.startswith("/"):
-            builder = builder.config(key, Path(value).absolute().as_uri())
+            builder = builder.config(key, f"file://{Path(value).absolute()}")
     for key, value in spec.conf.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
@@ -46,16 +47,11 @@ def measure(spark: SparkSession) -> dict[str, Any]:
     largest task set). ``skew`` is the longest task of the longest Spark stage over its median task.
     """
     context = spark.sparkContext
-    measures: dict[str, Any] = {
-        "application": context.applicationId,
-        "version": spark.version,
-        "master": context.master,
-        "ui": context.uiWebUrl,
-    }
-    try:
+    measures: dict[str, Any] = {"application": context.applicationId}
+    # Measures are for reading at a glance: a stage has done its work, or failed, whether or not they can be had.
+    with suppress(Py4JError, OSError, AttributeError):
+        measures |= {"version": spark.version, "master": context.master, "ui": context.uiWebUrl}
         measures |= _totals(context)
-    except Py4JError:  # measures are for reading at a glance: an application that lost its own has still done its work
-        pass
     return measures
 
 

@@ -53,8 +53,8 @@ def reports_store() -> Path:
     return Path(conf.get("tidegate", "reports_dir", fallback="") or Path(AIRFLOW_HOME, "tidegate"))
 
 
-def history_of(report: Report) -> str:
+def history_of(report: Report | None) -> str:
     """Return the History Server's page of the attempt's application; empty if ``[tidegate] history_url`` is not set."""
     base = conf.get("tidegate", "history_url", fallback="")
-    application = report.spark.get("application")
+    application = report.spark.get("application") if report else None
     return f"{base.rstrip('/')}/history/{application}" if base and application else ""

@@ -76,4 +76,5 @@ class Project:
         path = read.path
         if path is None or path.startswith("/") or ":" in path.partition("/")[0]:
             return read
-        return Read(**{**vars(read), "path": (self.root / path).as_uri()})
+        # Not as_uri(): Hadoop takes a path as it is written, percent signs, blanks and globs included.
+        return Read(**{**vars(read), "path": f"file://{self.root / path}"})

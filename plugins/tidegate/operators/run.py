@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ class StageRun:
     """Submits one attempt's driver, waits, and turns its report into log lines, a result or a typed error."""
 
     def __init__(self, spec: StageSpec, project: Path, spark: Mapping[str, Any], say: Callable[[str], None]) -> None:
-        self._spec, self._project = spec, project
+        self._spec = spec
+        self.report: Report | None = None
         folder = Path(spec.folder)
+        self._file = folder / "spec.json"
         self._submission = Submission(
             spark=spark,
             name=f"{spec.attempt.dag_id}.{spec.attempt.task_id}",
-            spec_file=folder / "spec.json",
+            spec_file=self._file,
             project=project,
             store=folder.parents[4],
             say=say,
@@ -40,10 +43,12 @@ class StageRun:
         try:
             self._write_spec()
             exit_code = self._submission.run()
-            report = read_report(spec)
+            report = self.report = read_report(spec)
             error = lost(exit_code, self._submission.tail) if report is None else error_of(spec, report)
         except TidegateError as refused:
             error = refused
+        finally:
+            self._forget_secrets()
         if error is not None:
             for line in card(spec, error, report, self._submission.log_file):
                 log.error("%s", line)
@@ -69,6 +74,10 @@ class StageRun:
         spec = self._spec
         Path(spec.folder).mkdir(parents=True, exist_ok=True)
         spec.report_file.unlink(missing_ok=True)
-        file = Path(spec.folder, "spec.json")
-        file.touch(mode=0o600)
-        file.write_text(spec.to_json(), encoding="utf-8")
+        self._file.touch(mode=0o600)
+        self._file.write_text(spec.to_json(), encoding="utf-8")
+
+    def _forget_secrets(self) -> None:
+        """Leave the spec to whoever looks into the attempt later, without its secret conf."""
+        if self._spec.conf and self._file.exists():
+            self._file.write_text(replace(self._spec, conf={}).to_json(), encoding="utf-8")

@@ -13,13 +13,13 @@ from tidegate.operators.attempt import attempt_folder, history_of, this_attempt,
 from tidegate.operators.project import Project
 from tidegate.operators.run import StageRun
 from tidegate.retry import RETRIES, RETRY_POLICY
-from tidegate.submit import SPARK_ARGUMENTS
+from tidegate.submit import SPARK_ARGUMENTS, split_secrets
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-EXTRA = ("verdict", "suite", "rows", "snapshot_id", "run_id")
+EXTRA = ("verdict", "suite", "rows", "snapshot_id", "run_id", "partition")
 """What an Asset event of published data tells the DAGs that are scheduled on it."""
 
 
@@ -99,20 +99,19 @@ class StageOperator(BaseOperator):
         :return: ``read`` (what a later stage reads), ``rows``, ``verdict`` and ``report`` (a path).
         :raises TidegateError: the class of failure that the report names; ``DriverLost`` if there is no report.
         """
-        spec = self._spec(context)
+        spark, secret = split_secrets(self.render_template(self.spark, context))
+        spec = self._spec(context, secret)
         project = Project.of(self.dag.fileloc)
-        self._run = StageRun(spec, project.root, self._rendered_spark(context), self._follow(context))
-        report = self._run.run()
-        self.spark_ui = history_of(report) or self.spark_ui
+        self._run = StageRun(spec, project.root, spark, self._follow(context))
+        try:
+            report = self._run.run()
+        finally:
+            self.spark_ui = history_of(self._run.report) or self.spark_ui
         result = self._result(spec, report)
         for outlet in self.outlets:
             if isinstance(outlet, Asset) and outlet.name == self.writes:
                 context["outlet_events"][outlet].extra = {key: result[key] for key in EXTRA}
         return result
-
-    def _rendered_spark(self, context: "Context") -> dict[str, Any]:
-        # Rendered here, not as a template field: those are shown in the UI, and Spark conf is where secrets are.
-        return dict(self.render_template(self.spark, context))
 
     def _rendered_params(self, context: "Context") -> dict[str, Any]:
         # What the DAG's author wrote may be a template; what somebody typed into the trigger form must never be.
@@ -133,7 +132,7 @@ class StageOperator(BaseOperator):
 
         return say
 
-    def _spec(self, context: "Context") -> StageSpec:
+    def _spec(self, context: "Context", conf: dict[str, str]) -> StageSpec:
         project = Project.of(self.dag.fileloc)
         checks.check_writes(self.task_id, self.kind, self.writes)
         job = project.job(self.job) if self.job else None
@@ -152,6 +151,7 @@ class StageOperator(BaseOperator):
             partition=self.partition,
             mode=self.mode,
             engine=getattr(self, "engine", None),
+            conf=conf,
         )
 
     def _result(self, spec: StageSpec, report: Report) -> dict[str, Any]:
@@ -166,10 +166,11 @@ class StageOperator(BaseOperator):
         return {
             "read": read,
             "rows": output.rows if output else None,
-            "verdict": report.judgement.verdict if report.judgement else None,
+            "verdict": report.judgement.verdict if report.judgement else output and output.verdict,
             "suite": spec.suite.name,
             "snapshot_id": output.version if output else None,
             "run_id": spec.attempt.run_id,
+            "partition": dict(spec.partition),
             "report": str(spec.report_file),
         }
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
-from pyspark.errors import AnalysisException
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -23,6 +23,7 @@ _FLOATING = frozenset({"double", "float"})
 _NUMERIC = frozenset({"tinyint", "smallint", "int", "bigint", "decimal", "float", "double"})
 _REPEATED_GROUP = re.compile(r"\)[*+{]|\\[1-9]")
 _AVERAGED_DIGITS = 28
+_RAISED = (Py4JJavaError, PySparkException)
 
 
 def is_sum(aggregate: Column) -> bool:
@@ -117,7 +118,7 @@ def _is_tame_pattern(kind: str, pattern: Any) -> bool:
     jvm: Any = SparkSession.active()._jvm
     try:
         jvm.java.util.regex.Pattern.compile(text)
-    except Py4JJavaError:
+    except _RAISED:
         return False
     return not _REPEATED_GROUP.search(text)
 
@@ -125,7 +126,7 @@ def _is_tame_pattern(kind: str, pattern: Any) -> bool:
 def _evaluates(constant: Any) -> bool:
     try:
         constant.eval(None)
-    except Py4JJavaError:
+    except _RAISED:
         return False
     return True
 

@@ -13,13 +13,12 @@ from great_expectations.validator.exception_info import ExceptionInfo
 from great_expectations.validator.metric_configuration import MetricConfiguration
 from great_expectations.validator.validator import Validator
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from tidegate.driver.gate.crash import is_crash
 from tidegate.driver.gate.plan import UNIQUE, MetricId, runtime
+from tidegate.driver.gate.unique import surely_unique
 
 _EVIDENCE = (".unexpected_values", ".unexpected_value_counts", ".unexpected_rows")
-_SHARING = "tidegate_rows_sharing_a_key"
 
 
 class ReplayEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is untyped here
@@ -89,8 +88,8 @@ class ReplayEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is untyp
         metric = direct.metric_configuration
         if _is_evidence(direct) and self._nothing_unexpected(metric):
             return []
-        if metric.metric_name in UNIQUE:
-            return self._count_repeated(direct.metric_provider_kwargs["metrics"]["unexpected_condition"])
+        if metric.metric_name == UNIQUE and self._surely_unique(direct.metric_provider_kwargs["metrics"]):
+            return 0
         return direct.metric_fn(**direct.metric_provider_kwargs)
 
     def _nothing_unexpected(self, evidence: Any) -> bool:
@@ -100,14 +99,9 @@ class ReplayEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is untyp
         count = MetricConfiguration(f"{family}.unexpected_count", evidence.metric_domain_kwargs, arguments)
         return self.answers.get(count.id, 1) in {0, None}
 
-    def _count_repeated(self, condition: tuple[Any, Mapping[str, Any], Mapping[str, Any]]) -> int:
-        """Count the rows that share their key, as GX's window over whole rows does, by shuffling the key alone."""
-        _, compute, accessor = condition
-        keys = accessor.get("column_list") or [accessor["column"]]
-        rows = self.get_domain_records({**compute, **accessor})
-        groups = rows.groupBy(*(F.col(key) for key in keys)).agg(F.count(F.lit(1)).alias(_SHARING))
-        repeated: int | None = groups.where(F.col(_SHARING) > 1).agg(F.sum(_SHARING)).collect()[0][0]
-        return repeated or 0
+    def _surely_unique(self, metrics: Mapping[str, Any]) -> bool:
+        _, compute, accessor = metrics["unexpected_condition"]
+        return surely_unique(self.get_domain_records({**compute, **accessor}), accessor["column"])
 
 
 def _is_evidence(direct: Any) -> bool:

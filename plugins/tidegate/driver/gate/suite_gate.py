@@ -1,17 +1,16 @@
 """The gate of a suite with expectations: measure while writing, then let Great Expectations judge the measures."""
 
 import logging
-from collections.abc import Mapping
-from queue import Empty, Queue
-from threading import RLock, Thread
-from uuid import uuid4
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import RLock
 
-from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
+from pyspark.logger import PySparkLogger
 from pyspark.sql import DataFrame, Observation, SparkSession
 
 from tidegate.contract import Judgement, Suite
 from tidegate.driver.gate.docs import page
+from tidegate.driver.gate.observation import observe, read
 from tidegate.driver.gate.plan import ROWS, MetricId, Plan, plan
 from tidegate.driver.gate.replay import ReplayEngine, replay
 from tidegate.driver.gate.suite import configurations
@@ -21,6 +20,25 @@ log = logging.getLogger(__name__)
 
 _ONE_AT_A_TIME = RLock()
 """GX keeps one parameter parser per process and one temporary view per Spark session."""
+
+
+_REPEATERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
+"""PySpark's loggers that print each error a second time, caught or not."""
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let one gate at a time work, and let the errors that it meets, and reports, not be printed as well."""
+    loggers = [PySparkLogger.getLogger(name) for name in _REPEATERS]
+    with _ONE_AT_A_TIME:
+        before = [each.disabled for each in loggers]
+        try:
+            for each in loggers:
+                each.disabled = True
+            yield
+        finally:
+            for each, was in zip(loggers, before, strict=True):
+                each.disabled = was
 
 
 class SuiteGate:
@@ -42,20 +60,20 @@ class SuiteGate:
 
     def observe(self, frame: DataFrame) -> DataFrame:
         """Attach the suite's aggregates to ``frame``; the write must follow at once, with no sort between."""
-        with _ONE_AT_A_TIME:
+        with _undisturbed():
             planned = plan(self._spark, frame, self._configurations)
         if not planned.columns:
             return frame
-        observation = Observation(f"tidegate-{uuid4().hex}")
+        observed, observation = observe(self._spark, frame, planned.aggregates())
         self._planned = planned, observation
-        return frame.observe(observation, *planned.aggregates())
+        return observed
 
     def judge(self, staged: DataFrame, rows: int | None = None) -> Judgement:
         """Judge what was written, reading ``staged`` only for what the write did not measure.
 
         :raises Exception: what Spark raised, if the machinery broke down: a crash while judging is not a verdict.
         """
-        with _ONE_AT_A_TIME:
+        with _undisturbed():
             answers = self._observed(rows)
             if answers is None:
                 answers = self._measured(staged)
@@ -71,7 +89,7 @@ class SuiteGate:
         if self._planned is None:
             return None
         planned, observation = self._planned
-        measured = _read(observation, self.patience)
+        measured = read(observation, self.patience)
         if measured is None:
             log.warning("suite=%s the write delivered no observation; judging the staged data", self._suite.name)
             return None
@@ -84,20 +102,3 @@ class SuiteGate:
         """Measure the staged data as the write would have: in one pass, one job."""
         planned = plan(self._spark, staged, self._configurations)
         return planned.answers(staged.agg(*planned.aggregates()).collect()[0].asDict(recursive=False))
-
-
-def _read(observation: Observation, patience: float) -> Mapping[str, object] | None:
-    """Return what was observed, or nothing if it does not come: ``get`` itself would wait for ever."""
-    box: Queue[Mapping[str, object] | None] = Queue()
-    Thread(target=lambda: box.put(_get(observation)), daemon=True).start()
-    try:
-        return box.get(timeout=patience)
-    except Empty:
-        return None
-
-
-def _get(observation: Observation) -> Mapping[str, object] | None:
-    try:
-        return observation.get
-    except (Py4JError, PySparkException):  # its node was optimised away
-        return None

@@ -11,6 +11,12 @@ from tidegate.driver.gate.wording import bound, brief, observed
 
 _LONGEST_EXCEPTION = 300
 _CONDITION = re.compile(r"\[[A-Z][A-Z0-9_.]+\]")
+_DECISIVE = (
+    re.compile(r"Traceback \(most recent call last\):\n(?:[ \t].*\n)+(\S.*)"),
+    re.compile(r"Job aborted due to stage failure.*executor [^)]*\): (.*)"),
+    re.compile(r"(\S.*)"),
+)
+"""Where the line that says why stands: under a Python traceback, in a failed task's story, or right at the front."""
 
 
 def judgement(suite: Suite, results: Sequence[Any], known: Sequence[str]) -> Judgement:
@@ -54,10 +60,13 @@ def _expectation(result: Any, severity: Severity, hidden: frozenset[str], known:
 def is_secret(kwargs: Mapping[str, Any], hidden: frozenset[str]) -> bool:
     """Tell whether the values an expectation on these ``kwargs`` looks at must not be shown.
 
-    One that looks at whole rows by a query of its own may look at any column.
+    A query of its own may look at any column; a row condition looks at those that it names.
     """
-    looks_anywhere = not columns_of(kwargs) and any("query" in key for key in kwargs)
-    return bool(hidden) and (looks_anywhere or not hidden.isdisjoint(columns_of(kwargs)))
+    if not hidden:
+        return False
+    asks_itself = any("query" in key for key in kwargs)
+    condition = str(kwargs.get("row_condition", ""))
+    return asks_itself or any(column in columns_of(kwargs) or column in condition for column in hidden)
 
 
 def examples(detail: Mapping[str, Any]) -> tuple[str, ...]:
@@ -82,7 +91,8 @@ def _exception(info: Any, missing: Sequence[str], known: Sequence[str], secret: 
         named = _CONDITION.search(message)
         text = named.group() if named else "raised; its text is withheld, as the column is marked pii"
     else:
-        text = message
+        found = (pattern.search(message) for pattern in _DECISIVE)
+        text = next((match.group(1) for match in found if match), "raised without a text")
     return brief(" ".join(text.split()), _LONGEST_EXCEPTION)
 
 
@@ -91,6 +101,6 @@ def _message(info: Any) -> str | None:
     notes = info if isinstance(info, Mapping) else vars(info) if info else {}
     for note in (notes, *notes.values()):
         text = note.get("exception_message") if isinstance(note, Mapping) else getattr(note, "exception_message", None)
-        if text:
+        if text is not None:
             return str(text)
     return None

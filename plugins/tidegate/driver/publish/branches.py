@@ -98,7 +98,7 @@ class BranchedTable:
         )
 
     def open(self, branch: Branch) -> None:
-        """Create both refs of an attempt at the head of main.
+        """Create both refs of an attempt at the head of main, with no age limit: a ref is as old as its snapshot.
 
         A table nobody has written yet has no head: there an empty snapshot is made for them to point at.
         """
@@ -114,7 +114,7 @@ class BranchedTable:
     def _refs_at(table: Any, snapshot_id: int, *refs: str) -> None:
         change = table.manageSnapshots()
         for ref in refs:
-            change = change.createBranch(ref, snapshot_id).setMaxRefAgeMs(ref, RETENTION_MS)
+            change = change.createBranch(ref, snapshot_id)
         change.commit()
 
     def adopt(self, branch: Branch, snapshot_id: int) -> None:
@@ -138,7 +138,9 @@ class BranchedTable:
         """
         with _Commit(self, branch):
             change = self._load().newTransaction()
-            change.manageSnapshots().setMaxRefAgeMs(branch.token, RETENTION_MS).commit()
+            # Fails without the token; and what a verdict holds back may expire one day.
+            aged = change.manageSnapshots().setMaxRefAgeMs(branch.token, RETENTION_MS)
+            aged.setMaxRefAgeMs(branch.name, RETENTION_MS).commit()
             _append_nothing(change, summary, branch.name)
             change.commitTransaction()
         return self.metadata().refs[branch.name]

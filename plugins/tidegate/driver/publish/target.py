@@ -1,6 +1,7 @@
 """A table as the target of a stage: fence, stage on a branch, publish or hold."""
 
 from collections.abc import Mapping
+from typing import cast
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -8,7 +9,7 @@ from pyspark.sql import Column, DataFrame, DataFrameWriterV2, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from tidegate.contract import Judgement, Output, StageSpec
+from tidegate.contract import Judgement, Output, StageSpec, Verdict
 from tidegate.driver.publish.branches import MAIN, Branch, BranchedTable, Metadata, fenced_off
 from tidegate.driver.publish.fence import Fence
 from tidegate.driver.publish.schema import OUTSIDE, ddl, fit, with_partition
@@ -63,9 +64,8 @@ class TableTarget:
             return None
         if (snapshot := self._fence.published(once=self._spec.mode == "append")) is not None:
             summary = self._fence.clear().summary(snapshot)
-            return Output(
-                target=self._name, version=snapshot, note=f"already published by try {summary['tidegate.try']}"
-            )
+            note = f"already published by try {summary['tidegate.try']}"
+            return Output(target=self._name, version=snapshot, verdict=_verdict(summary), note=note)
         left = self._fence.passed()
         self._raise_fence()
         if left is None:
@@ -211,12 +211,20 @@ class TableTarget:
     def _move(self, note: str | None, summary: Mapping[str, str]) -> Output:
         previous = self._table.metadata().refs.get(MAIN)
         moved = self._table.publish(self._branch, self._staged, summary)
-        return Output(target=self._name, rows=self._rows, version=moved, previous=previous, note=note)
+        return Output(
+            target=self._name,
+            rows=self._rows,
+            version=moved,
+            previous=previous,
+            verdict=_verdict(summary),
+            note=note,
+        )
 
     def hold(self, judgement: Judgement) -> Output:
         """Leave the judged output on its branch, where on-call can read it; main stays as it is."""
-        head = self._staged
-        if not self._added:
+        if self._added:
+            head = BranchedTable(self._spark, self._sidecar).metadata().refs.get(MAIN)
+        else:
             head = self._table.label(self._branch, {**self._summary, "tidegate.verdict": judgement.verdict})
         at = self._sidecar if self._added else f"{self._name}.branch_{self._branch.name}"
         previous = self._table.metadata().refs.get(MAIN)
@@ -227,6 +235,10 @@ class TableTarget:
         if self._fenced:
             self._table.drop(self._branch.name)
             self._spark.sql(f"DROP TABLE IF EXISTS {self._sidecar} PURGE")
+
+
+def _verdict(summary: Mapping[str, str]) -> Verdict:
+    return cast("Verdict", summary["tidegate.verdict"])
 
 
 def _added_records(now: Metadata, ref: str) -> int:
