@@ -11,4 +11,6 @@ os.environ.update(
     AIRFLOW__CORE__UNIT_TEST_MODE="False",
     AIRFLOW__LOGGING__LOGGING_LEVEL="WARNING",
     SPARK_LOCAL_IP="127.0.0.1",
+    # Rows are few here: the JVM's optimising compiler costs more than it brings.
+    JDK_JAVA_OPTIONS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
 )

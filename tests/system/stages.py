@@ -12,9 +12,9 @@ from typing import Any, Self
 from uuid import uuid4
 
 import psutil
-from tidegate.contract import Report
-
 from tests.system.lake import Table
+
+from tidegate.contract import Report
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
@@ -108,9 +108,9 @@ class Project:
         return Table(self.root / "lake", name)
 
     def start(
-        self, task_id: str, run_id: str, number: int = 1, *, ds: str = "2013-01-01", **variables: str
+        self, task_id: str, run_id: str, number: int = 1, *, ds: str = "2013-01-01", **variables: str | None
     ) -> "Attempt":
-        """Start one attempt of a stage of ``dags/days.py``, with further environment variables.
+        """Start one attempt of a stage of ``dags/days.py``, with further environment variables (None unsets one).
 
         ``TIDEGATE_STOP_AT`` names a breakpoint (see stops/sitecustomize.py).
         """
@@ -122,10 +122,11 @@ class Project:
 class Attempt:
     """One attempt under way: the task, spark-submit's JVM and the driver's Python."""
 
-    def __init__(self, project: Project, names: Mapping[str, Any], variables: Mapping[str, str]) -> None:
+    def __init__(self, project: Project, names: Mapping[str, Any], variables: Mapping[str, str | None]) -> None:
         self._mark = uuid4().hex
         self._outcome = project.root / f"outcome.{self._mark}.json"
         self._output = project.root / f"task.{self._mark}.log"
+        self._output.touch()
         run = project.home / "tidegate" / "days" / names["run_id"]
         self.folder = run / names["task_id"] / "map=-1" / f"try={names['try_number']}"
         path = os.pathsep.join((str(HERE / "stops"), project.environment["PYTHONPATH"]))
@@ -149,7 +150,7 @@ class Attempt:
         return self._output.read_text(errors="replace")[-3000:]
 
     def end(self) -> dict[str, Any]:
-        """Wait for the task's own end; return ``result``, or ``error`` and ``text``."""
+        """Wait for the task's own end; return ``result``, or ``error``, ``text`` and ``then``."""
         self._task.wait(SECONDS)
         assert self._outcome.exists(), f"the task left no outcome: {self.log()}"
         outcome: dict[str, Any] = json.loads(self._outcome.read_text(encoding="utf-8"))

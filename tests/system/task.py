@@ -18,8 +18,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import tidegate.operators
 from airflow.sdk import DAG
+
+import tidegate.operators
 
 GENERATION = 2
 
@@ -56,7 +57,7 @@ def context(asked: dict[str, Any], pushed: dict[str, Any]) -> dict[str, Any]:
 
 
 def execute(asked: dict[str, Any]) -> None:
-    """Execute one attempt and write its outcome: ``result``, or ``error`` and ``text``."""
+    """Execute one attempt and write its outcome: ``result``, or ``error``, ``text`` and what ``then`` follows."""
     dag = load(asked["dag_file"])
     operator: Any = dag.get_task(asked["task_id"])
     pushed: dict[str, Any] = {}
@@ -66,7 +67,8 @@ def execute(asked: dict[str, Any]) -> None:
         operator.render_template_fields(given)
         outcome: dict[str, Any] = {"result": operator.execute(given)}
     except Exception as error:
-        outcome = {"error": type(error).__name__, "text": str(error)}
+        decision = operator.retry_policy.evaluate(error, asked["try_number"], GENERATION, given)
+        outcome = {"error": type(error).__name__, "text": str(error), "then": decision.action.name}
     outcome |= {"pushed": pushed, "extra": {key.name: event.extra for key, event in given["outlet_events"].items()}}
     Path(asked["outcome"]).write_text(json.dumps(outcome), encoding="utf-8")
 
@@ -76,7 +78,10 @@ def forked(asked: dict[str, Any]) -> int:
     if pid := os.fork():
         return pid
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os.environ.update(asked["environment"])
+    for name, value in asked["environment"].items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
     output = os.open(asked["output"], os.O_WRONLY | os.O_CREAT)
     os.dup2(output, 1)
     os.dup2(output, 2)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-
 from tests.system.stages import Attempt, Project, until
 
 pytestmark = pytest.mark.system
