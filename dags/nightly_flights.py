@@ -2,6 +2,7 @@
 
 from airflow.sdk import DAG, Param
 from pendulum import datetime
+
 from tidegate import operators as tide
 
 DAY = "{{ params.date or ds }}"

@@ -12,6 +12,7 @@ import numpy as np
 from mlflow import MlflowClient
 from pyspark.sql import DataFrame, SparkSession
 from sklearn.linear_model import Ridge
+
 from tidegate.contract import Attempt, Judgement, StageSpec, Suite, digest
 from tidegate.driver.kinds.train import Trained
 from tidegate.driver.models import ModelTarget

@@ -3,9 +3,8 @@
 import ast
 from pathlib import Path
 
-from pyspark.sql import DataFrame, SparkSession
-
 from demo.land import WHOLE, by_day, rows, write
+from pyspark.sql import DataFrame, SparkSession
 
 ROOT = Path(__file__).parents[2]
 JOBS = ROOT / "spark_jobs"

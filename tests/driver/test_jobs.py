@@ -11,10 +11,10 @@ from pyspark.errors import NumberFormatException
 from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
+from tests.driver.nights import JOBS, land, read_csv, run_sql, unobserved, weather_schema
+
 from tidegate.driver.kinds.graph import produce as produce_graph
 from tidegate.driver.kinds.job import load_run
-
-from tests.driver.nights import JOBS, land, read_csv, run_sql, unobserved, weather_schema
 
 FLIGHT = dict(
     year="2013", month="2", day="8", dep_time="1705", sched_dep_time="1700", dep_delay="5", arr_time="1900",

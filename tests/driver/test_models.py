@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from pyspark.sql import SparkSession
+from tests.driver.attempts import CLOSED, NAME, NO_ALIAS, PASS, WARN, Trial, all_of, breaking, champion, ridge, versions
+
 from tidegate.contract import digest
 from tidegate.driver.kinds.train import Trained
 from tidegate.driver.models import load_model
 from tidegate.errors import ClusterUnavailable, PublishError, SpecError
-
-from tests.driver.attempts import CLOSED, NAME, NO_ALIAS, PASS, WARN, Trial, all_of, breaking, champion, ridge, versions
 
 pytest_plugins = "tests.driver.mlflow_store"
 pytestmark = pytest.mark.usefixtures("mlflow_db")

@@ -8,12 +8,12 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from pyspark.sql import SparkSession
 from sklearn.linear_model import Ridge
+from tests.driver.attempts import CLOSED, NAME, NO_ALIAS, PASS, WARN, Trial, X, breaking, champion, versions
+
 from tidegate.contract import Judgement
 from tidegate.driver.kinds.train import Trained
 from tidegate.driver.registry import Registry
 from tidegate.errors import PublishError
-
-from tests.driver.attempts import CLOSED, NAME, NO_ALIAS, PASS, WARN, Trial, X, breaking, champion, versions
 
 pytest_plugins = "tests.driver.mlflow_store"
 pytestmark = pytest.mark.usefixtures("mlflow_db")

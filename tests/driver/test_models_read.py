@@ -11,13 +11,13 @@ from pyspark.ml.feature import VectorAssembler
 from pyspark.ml.regression import LinearRegression, LinearRegressionModel
 from pyspark.sql import DataFrame, SparkSession
 from sklearn.linear_model import Ridge
+from tests.driver.attempts import NAME, Trial, X, ridge
+
 from tidegate.driver.kinds.job import load_run
 from tidegate.driver.kinds.train import Trained, produce
 from tidegate.driver.models import load_model
 from tidegate.driver.registry import tracking_uri
 from tidegate.errors import DataError
-
-from tests.driver.attempts import NAME, Trial, X, ridge
 
 pytest_plugins = "tests.driver.mlflow_store"
 pytestmark = pytest.mark.usefixtures("mlflow_db")

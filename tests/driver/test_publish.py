@@ -10,6 +10,7 @@ import pytest
 from pyarrow import RecordBatch
 from pyspark.sql import DataFrame, SparkSession
 from specs import CLOSED, PASS, spec
+
 from tidegate.contract import Output, StageSpec
 from tidegate.driver.publish import TableTarget
 from tidegate.errors import JobError, PublishError, SpecError

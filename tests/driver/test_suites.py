@@ -10,10 +10,10 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
+from tests.driver.nights import JOBS, ROOT, land, read_csv, run_sql, unobserved, weather_schema
+
 from tidegate.driver.kinds.graph import produce as produce_graph
 from tidegate.driver.kinds.job import load_run
-
-from tests.driver.nights import JOBS, ROOT, land, read_csv, run_sql, unobserved, weather_schema
 
 GOOD, BLIZZARD, IMPOSSIBLE_WIND, NO_WEATHER = "2013-02-11", "2013-02-08", "2013-02-12", "2013-12-31"
 SUITES = {file.stem: json.loads(file.read_text()) for file in sorted((ROOT / "expectations").glob("*.json"))}

@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from sklearn.linear_model import LinearRegression as PlainRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+
 from tidegate.driver.kinds.job import load_run
 from tidegate.driver.kinds.train import Trained, produce
 from tidegate.errors import SpecError
