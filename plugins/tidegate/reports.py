@@ -156,6 +156,7 @@ def card(spec: StageSpec, error: TidegateError, report: Report | None, log: Path
     rows = [("", f"{_spaced(kind)}  {spec.attempt.dag_id} / {spec.attempt.task_id}  try {spec.attempt.try_number}")]
     if isinstance(error, GateClosed) and report and report.judgement:
         failed = report.judgement.failed
+        rows = [("", f"{rows[0][1]}  suite {spec.suite.name}")]
         rows += [(_verdict_of(e), _one_line(e)) for e in failed[:_MOST_FAILURES]]
         if len(failed) > _MOST_FAILURES:
             rows.append(("", f"… and {len(failed) - _MOST_FAILURES} more in the report"))

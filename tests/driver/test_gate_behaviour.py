@@ -147,7 +147,8 @@ def test_what_throws_fails_alone(people: DataFrame, custom: None, throwing: Conf
 @pytest.mark.parametrize(
     ("aggregate", "admitted"),
     [
-        ("count(1)", True), ("try_sum(id)", True), ("sum(id)", False), ("sum(if(id > 1, 1, 0))", True), ("sum(if(id > 1, 2, 0))", False),
+        ("count(1)", True), ("try_sum(id)", True), ("sum(id)", False),
+        ("sum(if(id > 1, 1, 0))", True), ("sum(if(id > 1, 2, 0))", False),
         ("sum(score)", True), ("avg(id)", True),
         ("stddev_samp(id)", True), ("min(email)", True), ("max(length(email))", True),
         ("max(cast(id as double))", True), ("max(cast(email as int))", False), ("max(try_cast(email as int))", True),

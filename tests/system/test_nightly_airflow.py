@@ -45,6 +45,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(project: Path) -> Iterator[AirflowServer]:
     ours = environment(project, "local[2]")
     settings = {name: ours[name] for name in ("AIRFLOW_CONN_SPARK_DEFAULT", "SPARK_CONF_DIR", "PATH", "PYTHONPATH")}
+    settings["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "INFO"
     settings["AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL"] = "2"
     with AirflowServer(project / "airflow", project / "dags", settings=settings) as started:
         yield started
@@ -137,9 +138,11 @@ def test_the_bad_night_stops_at_its_gate_and_readers_notice_nothing(
     card = [line for line in said if line.startswith("| ")]
     assert 5 <= len(card) <= 15, "\n".join(said)
     text = "\n".join(card)
-    for word in ("GATE CLOSED", "wind_speed must be between", "1048.36", "retry  no", "spark.log", "data_docs.html"):
+    for word in ("GATE CLOSED", "suite weather_landing", "wind_speed must be between", "1048.36", "retry  no"):
         assert word in text, text
-    assert "weather_landing" in "\n".join(said)
+    for file in ("spark.log", "data_docs.html"):
+        assert str(folder(project, "bad", "landing_weather") / file) in text
+        assert (folder(project, "bad", "landing_weather") / file).is_file()
     assert len(said) <= 40
     assert json.loads((folder(project, "bad", "landing_weather") / "report.json").read_text())["outcome"] == "held"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from py4j.protocol import Py4JError
-from pyspark import SparkConf
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from tidegate.contract import StageSpec
@@ -31,12 +31,12 @@ def open_session(spec: StageSpec) -> SparkSession:
     """
     attempt = spec.attempt
     builder = SparkSession.builder.appName(f"{attempt.dag_id}.{attempt.task_id}")
-    conf = SparkConf()
-    for key, value in (*conf.getAll(), *spec.conf.items()):
+    SparkContext._ensure_initialized()  # SparkConf knows nothing of what spark-submit was told before the JVM is there
+    for key, value in {**dict(SparkConf().getAll()), **spec.conf}.items():
         if _WAREHOUSE.fullmatch(key) and ":" not in value and not value.startswith("/"):
             builder = builder.config(key, f"file://{Path(value).absolute()}")
-    for key, value in spec.conf.items():
-        builder = builder.config(key, value)
+        elif key in spec.conf:
+            builder = builder.config(key, value)
     return builder.getOrCreate()
 
 

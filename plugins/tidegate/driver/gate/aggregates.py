@@ -9,7 +9,7 @@ from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-NULL_SKIPPING = frozenset({"sum", "avg", "mean", "min", "max", "count", "stddev_samp", "stddev", "var_samp"})
+NULL_SKIPPING = frozenset({"sum", "try_sum", "avg", "mean", "min", "max", "count", "stddev_samp", "stddev", "var_samp"})
 """Aggregates of one argument for which a row left out by a filter and a NULL argument are the same."""
 
 _SAFE = frozenset(
@@ -26,28 +26,31 @@ _AVERAGED_DIGITS = 28
 _RAISED = (Py4JJavaError, PySparkException)
 
 
-def is_sum(aggregate: Column) -> bool:
-    """Tell whether ``aggregate`` is a plain sum, which an overflow ends."""
+def as_try_sum(aggregate: Column) -> Column | None:
+    """Return a sum that is NULL where ``aggregate`` overflows and throws, or nothing if that is no plain sum."""
     node = _node(aggregate)
-    return node is not None and bool(node.functionName() == "sum")
+    if node is None or node.functionName() != "sum" or node.isDistinct() or node.arguments().size() != 1:
+        return None
+    return F.call_function("try_sum", _column(node.arguments().apply(0)))
 
 
 def within(aggregate: Column, predicate: Column | None) -> Column | None:
-    """Return ``aggregate`` over the rows that meet ``predicate``, or nothing if that cannot be said without a filter.
-
-    ``sum`` becomes ``try_sum``: a sum that overflows is then NULL instead of the end of the write.
-    """
+    """Return ``aggregate`` over the rows that meet ``predicate``; nothing if that cannot be said without a filter."""
     node = _node(aggregate)
     if node is None or node.isDistinct():
         return None
     name: str = node.functionName()
     if name not in NULL_SKIPPING or node.arguments().size() != 1:
         return None
-    jvm: Any = SparkSession.active()._jvm
-    argument = Column(jvm.org.apache.spark.sql.Column(node.arguments().apply(0)))
+    argument = _column(node.arguments().apply(0))
     if predicate is not None:
         argument = F.when(predicate, argument)
-    return F.call_function("try_sum" if name == "sum" else name, argument)
+    return F.call_function(name, argument)
+
+
+def _column(node: Any) -> Column:
+    jvm: Any = SparkSession.active()._jvm
+    return Column(jvm.org.apache.spark.sql.Column(node))
 
 
 def _node(aggregate: Any) -> Any:
@@ -93,10 +96,19 @@ def _is_safe(expression: Any, children: Sequence[Any]) -> bool:
     if name == "Cast":
         return _is_safe_cast(expression, children[0])
     if name == "Sum":
-        return expression.prettyName() == "try_sum" or _type(children[0]) in _FLOATING
+        return expression.prettyName() == "try_sum" or _type(children[0]) in _FLOATING or _is_one_or_none(children[0])
     if name == "Average":
         return _type(children[0]) != "decimal" or children[0].dataType().precision() <= _AVERAGED_DIGITS
     return name in {"Abs", "Add", "Subtract", "Multiply"} and _type(expression) in _FLOATING
+
+
+def _is_one_or_none(expression: Any) -> bool:
+    """Tell whether it can only be 1, 0 or NULL: to add those up to an overflow takes more rows than there are."""
+    name = expression.getClass().getSimpleName()
+    if name == "Literal":
+        return str(expression.toString()) in {"0", "1", "null"}
+    values = [child for child in _children(expression) if _type(child) != "boolean"]
+    return name in {"CaseWhen", "If"} and all(_is_one_or_none(value) for value in values)
 
 
 def _is_safe_cast(cast: Any, source: Any) -> bool:

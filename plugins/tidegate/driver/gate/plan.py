@@ -17,7 +17,7 @@ from great_expectations.validator.validation_graph import ValidationGraph
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from tidegate.driver.gate.aggregates import admissible, is_sum, within
+from tidegate.driver.gate.aggregates import admissible, as_try_sum, within
 
 SCHEMA = frozenset({"table.columns", "table.column_types", "table.column_count"})
 """Metrics that the schema alone answers."""
@@ -159,10 +159,12 @@ class PlanningEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is unt
     def _plan(self, metric: Any, aggregate: Column, domain: Mapping[str, Any]) -> None:
         conditions = self.get_domain_records({**domain, "batch_id": _FILTERS}).conditions
         predicate = reduce(and_, conditions) if conditions else None
-        observable = within(aggregate, predicate)
+        adds_ones = metric.metric_name.endswith(".unexpected_count")
+        careful = None if adds_ones else as_try_sum(aggregate)
+        observable = within(aggregate if careful is None else careful, predicate)
         if observable is not None:
             self.planned[metric.id] = observable
-            if is_sum(aggregate) and not metric.metric_name.endswith(".unexpected_count"):  # these add ones
+            if careful is not None:
                 self.sums.add(metric.id)
 
 

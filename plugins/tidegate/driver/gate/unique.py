@@ -1,4 +1,4 @@
-"""Uniqueness of whole-number keys: counted in bitmaps, so that only the bitmaps are shuffled, not every key."""
+"""Uniqueness of whole-number keys: counted as bits, so that one word is shuffled for 64 keys."""
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -27,9 +27,8 @@ def surely_unique(rows: DataFrame, key: str) -> bool:
 
 
 def _distinct(rows: DataFrame, key: Column) -> int:
-    """Count distinct numbers exactly: each is one bit of one bitmap of 4 KiB."""
-    bitmaps = rows.groupBy(F.bitmap_bucket_number(key)).agg(
-        F.bitmap_construct_agg(F.bitmap_bit_position(key)).alias("bitmap")
-    )
-    distinct: int = bitmaps.agg(F.sum(F.bitmap_count("bitmap"))).collect()[0][0]
+    """Count distinct numbers exactly: each is one bit of a word that it shares with its 63 neighbours."""
+    bit = F.call_function("shiftleft", F.lit(1).cast("long"), key.bitwiseAND(63).cast("int"))
+    words = rows.groupBy(F.shiftright(key, 6)).agg(F.bit_or(bit).alias("bits"))
+    distinct: int = words.agg(F.sum(F.bit_count("bits"))).collect()[0][0]
     return distinct
