@@ -12,7 +12,7 @@ from statistics import median
 from benchmarks.sessions import ROOT
 from benchmarks.tables import show
 
-REPEATS = 5
+REPEATS = 3
 JOB = """from pyspark.sql import DataFrame
 
 

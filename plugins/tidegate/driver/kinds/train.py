@@ -30,7 +30,8 @@ def produce(run: Run, offered: Mapping[str, object]) -> Trained:
 
     :raises SpecError: if ``run`` returns anything but a fitted model and at least one numeric metric.
     """
-    with _arrow(SparkSession.active()):
+    spark = offered.get("spark")  # the job's own; another may be the active one
+    with _arrow(spark if isinstance(spark, SparkSession) else SparkSession.active()):
         model, metrics = _pair(call_by_name(run, offered))
         _require_fitted(model)
         return Trained(model, _numbers(metrics))
