@@ -84,7 +84,7 @@ class StageOperator(BaseOperator):
         if self.dag is None:
             return
         checks.check_sole_writer(self.task_id, self.writes, self.dag.tasks)
-        project = Project.of(self.dag.fileloc)
+        project = self._project
         try:
             if self.job and not checks.templated(self.job):
                 project.job(self.job)
@@ -92,6 +92,10 @@ class StageOperator(BaseOperator):
                 project.suite(self.gate)
         except TidegateError as wrong:
             raise type(wrong)(f"task {self.task_id!r}: {wrong}") from wrong
+
+    @property
+    def _project(self) -> Project:
+        return Project.of(self.dag.fileloc)
 
     def execute(self, context: "Context") -> dict[str, Any]:
         """Run one attempt and tell its report.
@@ -101,8 +105,7 @@ class StageOperator(BaseOperator):
         """
         spark, secret = split_secrets(self.render_template(self.spark, context))
         spec = self._spec(context, secret)
-        project = Project.of(self.dag.fileloc)
-        self._run = StageRun(spec, project.root, spark, self._follow(context))
+        self._run = StageRun(spec, self._project.root, spark, self._follow(context))
         try:
             report = self._run.run()
         finally:
@@ -133,7 +136,7 @@ class StageOperator(BaseOperator):
         return say
 
     def _spec(self, context: "Context", conf: dict[str, str]) -> StageSpec:
-        project = Project.of(self.dag.fileloc)
+        project = self._project
         checks.check_writes(self.task_id, self.kind, self.writes)
         job = project.job(self.job) if self.job else None
         attempt = this_attempt(context)
