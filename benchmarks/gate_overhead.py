@@ -34,22 +34,33 @@ EXPECTATIONS = [
     expectation("column_values_to_not_be_null", column="amount"),
     expectation("column_values_to_be_between", column="amount", min_value=0, max_value=1000),
     expectation("column_values_to_be_between", column="quantity", min_value=1, max_value=50),
-    expectation("column_values_to_be_in_set", column="status", value_set=["new", "paid", "sent", "done"]),
-    expectation("column_values_to_match_regex", column="code", regex="^[A-Z]{2}-[0-9]{4}$", mostly=0.99),
+    expectation(
+        "column_values_to_be_in_set", column="status", value_set=["new", "paid", "sent", "done"]
+    ),
+    expectation(
+        "column_values_to_match_regex", column="code", regex="^[A-Z]{2}-[0-9]{4}$", mostly=0.99
+    ),
     expectation("table_row_count_to_be_between", min_value=1, max_value=10 * ROWS),
     expectation("column_mean_to_be_between", column="amount", min_value=400, max_value=600),
     expectation(
         "table_columns_to_match_set",
         column_set=["id", "customer", "amount", "quantity", "status", "code", "opened", "closed"],
     ),
-    expectation("column_pair_values_a_to_be_greater_than_b", column_A="closed", column_B="opened", or_equal=True),
+    expectation(
+        "column_pair_values_a_to_be_greater_than_b",
+        column_A="closed",
+        column_B="opened",
+        or_equal=True,
+    ),
 ]
 
 
 def make(spark: SparkSession, every: int, path: str) -> DataFrame:
     """Write the source as Parquet and read it back; one row in ``every`` is faulty in five columns (0: none)."""
     bad = (F.col("id") % every == 7) if every else F.lit(False)
-    status = F.element_at(F.array(*map(F.lit, ("new", "paid", "sent", "done"))), (F.col("id") % 4 + 1).cast("int"))
+    status = F.element_at(
+        F.array(*map(F.lit, ("new", "paid", "sent", "done"))), (F.col("id") % 4 + 1).cast("int")
+    )
     code = F.concat(F.lit("AB-"), F.lpad((F.col("id") % 10_000).cast("string"), 4, "0"))
     spark.range(0, ROWS, numPartitions=8).select(
         F.when(bad, F.col("id") - 1).otherwise(F.col("id")).alias("id"),
@@ -59,7 +70,9 @@ def make(spark: SparkSession, every: int, path: str) -> DataFrame:
         F.when(bad, F.lit("???")).otherwise(status).alias("status"),
         F.when(bad, F.lit("broken")).otherwise(code).alias("code"),
         F.timestamp_seconds(F.col("id")).alias("opened"),
-        F.timestamp_seconds(F.col("id") + F.when(bad, F.lit(-60)).otherwise(F.lit(60))).alias("closed"),
+        F.timestamp_seconds(F.col("id") + F.when(bad, F.lit(-60)).otherwise(F.lit(60))).alias(
+            "closed"
+        ),
     ).write.mode("overwrite").parquet(path)
     return spark.read.parquet(path)
 
@@ -69,7 +82,9 @@ def write_alone(spark: SparkSession, data: DataFrame) -> None:
     data.writeTo(TABLE).overwrite(F.lit(True))
 
 
-def gated(spark: SparkSession, data: DataFrame, expectations: list[dict[str, Any]], number: int) -> dict[str, float]:
+def gated(
+    spark: SparkSession, data: DataFrame, expectations: list[dict[str, Any]], number: int
+) -> dict[str, float]:
     """Run a stage's own steps (b): fence, write to a branch while measuring, judge, publish; return seconds by step."""
     from time import monotonic
 
@@ -79,10 +94,22 @@ def gated(spark: SparkSession, data: DataFrame, expectations: list[dict[str, Any
 
     suite = Suite(name="bench", document={"name": "bench", "expectations": expectations})
     attempt = Attempt(
-        dag_id="b", task_id="b", run_id=f"r{number}", map_index=-1, try_number=1, generation=0, submitted_ms=number
+        dag_id="b",
+        task_id="b",
+        run_id=f"r{number}",
+        map_index=-1,
+        try_number=1,
+        generation=0,
+        submitted_ms=number,
     )
     spec = StageSpec(
-        kind="batch", attempt=attempt, reads=(), suite=suite, params={}, folder="", writes=f"{TABLE}_gated"
+        kind="batch",
+        attempt=attempt,
+        reads=(),
+        suite=suite,
+        params={},
+        folder="",
+        writes=f"{TABLE}_gated",
     )
     marks = [monotonic()]
     gate = open_gate(spark, suite, {})
@@ -97,7 +124,9 @@ def gated(spark: SparkSession, data: DataFrame, expectations: list[dict[str, Any
     marks.append(monotonic())
     return {
         step: end - start
-        for step, start, end in zip(("fence", "write", "judge", "publish"), marks, marks[1:], strict=False)
+        for step, start, end in zip(
+            ("fence", "write", "judge", "publish"), marks, marks[1:], strict=False
+        )
     }
 
 
@@ -112,7 +141,9 @@ def stock(spark: SparkSession, data: DataFrame, *, persist: bool) -> None:
     batch = source.add_dataframe_asset("orders").add_batch_definition_whole_dataframe("all")
     suite = context.suites.add(gx.ExpectationSuite(name="bench", expectations=[]))
     for each in [*EXPECTATIONS, UNIQUE]:
-        suite.add_expectation_configuration(gx.expectations.expectation_configuration.ExpectationConfiguration(**each))
+        suite.add_expectation_configuration(
+            gx.expectations.expectation_configuration.ExpectationConfiguration(**each)
+        )
     batch.get_batch({"dataframe": spark.table(TABLE)}).validate(suite, result_format="SUMMARY")
     spark.catalog.clearCache()
 
@@ -149,7 +180,10 @@ def main() -> None:
                 with measured(spark) as cost:
                     steps.append(gated(spark, data, suite, number := number + 1))
                 costs.setdefault(name, []).append(cost)
-        for name, persist in (("(c) write, then stock GX", True), ("(d) the same, persist=False", False)):
+        for name, persist in (
+            ("(c) write, then stock GX", True),
+            ("(d) the same, persist=False", False),
+        ):
             with measured(spark) as cost:
                 stock(spark, data, persist=persist)
             costs[name] = [cost]

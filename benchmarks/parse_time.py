@@ -25,10 +25,17 @@ def main() -> None:
     for dag in sorted((ROOT / "dags").glob("*.py")):
         found = []
         for _ in range(REPEATS):
-            done = subprocess.run([sys.executable, "-c", CODE, str(dag)], capture_output=True, text=True, check=True)
+            done = subprocess.run(
+                [sys.executable, "-c", CODE, str(dag)], capture_output=True, text=True, check=True
+            )
             found.append(float(done.stdout.splitlines()[-1]))
         rows.append(
-            {"DAG file": dag.name, "median ms": median(found), "fastest ms": min(found), "slowest ms": max(found)}
+            {
+                "DAG file": dag.name,
+                "median ms": median(found),
+                "fastest ms": min(found),
+                "slowest ms": max(found),
+            }
         )
     show("parse_time", rows, ["on top of importing airflow.sdk and what every DAG takes from it"])
 

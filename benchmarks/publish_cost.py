@@ -43,7 +43,9 @@ def main() -> None:
             )
             target = TableTarget(spark, spec, f"{count}-{number}-{monotonic()}")
             target.begin()
-            data = spark.range(count).selectExpr("id", "id % 7 AS a", "CAST(id AS STRING) AS b", "rand(1) AS c")
+            data = spark.range(count).selectExpr(
+                "id", "id % 7 AS a", "CAST(id AS STRING) AS b", "rand(1) AS c"
+            )
             began = monotonic()
             target.stage(data, lambda frame: frame)
             writes.append(monotonic() - began)

@@ -56,5 +56,7 @@ def _jobs(spark: SparkSession) -> int:
 
 def _cpu(spark: SparkSession) -> float:
     context: Any = spark.sparkContext
-    stages = _store(spark).stageList(None, False, False, context._gateway.new_array(context._jvm.double, 0), None)
+    stages = _store(spark).stageList(
+        None, False, False, context._gateway.new_array(context._jvm.double, 0), None
+    )
     return sum(stages.apply(index).executorCpuTime() for index in range(stages.size())) / 1e9

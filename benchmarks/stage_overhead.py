@@ -36,7 +36,11 @@ def bare(folder: Path) -> None:
     """Submit the job the way one does without tidegate."""
     with (folder / "bare.log").open("w") as log:
         subprocess.run(
-            ["spark-submit", "--master", "local[2]", "bare.py"], cwd=folder, stdout=log, stderr=log, check=True
+            ["spark-submit", "--master", "local[2]", "bare.py"],
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            check=True,
         )
 
 
@@ -80,7 +84,9 @@ def main() -> None:
     (folder / "spark_jobs").mkdir()
     (folder / "spark_jobs" / "job.py").write_text(JOB)
     (folder / "bare.py").write_text(BARE)
-    (folder / "orders.csv").write_text("id,amount\n" + "".join(f"{n},{n / 7}\n" for n in range(10_000)))
+    (folder / "orders.csv").write_text(
+        "id,amount\n" + "".join(f"{n},{n / 7}\n" for n in range(10_000))
+    )
     bares, stages, steps = [], [], []
     for number in range(REPEATS + 1):
         began = time.monotonic()

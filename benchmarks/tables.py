@@ -13,7 +13,9 @@ def show(name: str, rows: Sequence[dict[str, Any]], notes: Sequence[str] = ()) -
     """Print ``rows`` as a table with ``notes`` under it, and write both to ``results/<name>.json``."""
     columns = list(rows[0])
     texts = [[_text(row[column]) for column in columns] for row in rows]
-    widths = [max(len(column), *(len(text[i]) for text in texts)) for i, column in enumerate(columns)]
+    widths = [
+        max(len(column), *(len(text[i]) for text in texts)) for i, column in enumerate(columns)
+    ]
     print(f"\n{name}   (load average {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores)")
     for line in [columns, *texts]:
         print(
@@ -32,4 +34,10 @@ def show(name: str, rows: Sequence[dict[str, Any]], notes: Sequence[str] = ()) -
 
 
 def _text(value: Any) -> str:
-    return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+    return (
+        f"{value:,.2f}"
+        if isinstance(value, float)
+        else f"{value:,}"
+        if isinstance(value, int)
+        else str(value)
+    )

@@ -6,7 +6,12 @@ from pendulum import datetime
 from tidegate import operators as tide
 
 DAY = "{{ params.date or ds }}"
-DATE = Param(None, type=["null", "string"], format="date", description="A day of 2013; by default the run's own.")
+DATE = Param(
+    None,
+    type=["null", "string"],
+    format="date",
+    description="A day of 2013; by default the run's own.",
+)
 HOURLY = """origin STRING, year INT, month INT, day INT, hour INT, temp DOUBLE, dewp DOUBLE, humid DOUBLE,
     wind_dir DOUBLE, wind_speed DOUBLE, wind_gust DOUBLE, precip DOUBLE, pressure DOUBLE, visib DOUBLE,
     time_hour TIMESTAMP"""

@@ -62,8 +62,14 @@ def land(folder: Path) -> int:
     missing: list[tuple[Path, list[Row]]] = []
     for name in DAILY:
         if not all((folder / name / f"{day}.csv").exists() for day in DAYS):
-            missing += [(folder / name / f"{day}.csv", table) for day, table in by_day(name).items()]
-    missing += [(folder / f"{name}.csv", list(rows(name))) for name in WHOLE if not (folder / f"{name}.csv").exists()]
+            missing += [
+                (folder / name / f"{day}.csv", table) for day, table in by_day(name).items()
+            ]
+    missing += [
+        (folder / f"{name}.csv", list(rows(name)))
+        for name in WHOLE
+        if not (folder / f"{name}.csv").exists()
+    ]
     missing = [(file, table) for file, table in missing if not file.exists()]
     for file, table in missing:
         write(file, table)
@@ -72,11 +78,17 @@ def land(folder: Path) -> int:
 
 def main() -> None:
     """Land the year and say so in one line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--to", type=Path, default=Path("landing"), help="the folder to land in (default: landing)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--to", type=Path, default=Path("landing"), help="the folder to land in (default: landing)"
+    )
     folder = parser.parse_args().to
     total = len(DAILY) * len(DAYS) + len(WHOLE)
-    print(f"{folder}: {land(folder)} of {total} files landed: flights and weather of {DAYS[0]} to {DAYS[-1]}")
+    print(
+        f"{folder}: {land(folder)} of {total} files landed: flights and weather of {DAYS[0]} to {DAYS[-1]}"
+    )
 
 
 if __name__ == "__main__":

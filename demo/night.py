@@ -29,10 +29,15 @@ def run_night(server: AirflowServer, day: str) -> tuple[str, str]:
     while True:
         for task, each in server.tasks(DAG, run_id).items():
             state = each["state"]
-            if state in ("success", "failed", "up_for_retry", "upstream_failed") and told.get(task) != state:
+            if (
+                state in ("success", "failed", "up_for_retry", "upstream_failed")
+                and told.get(task) != state
+            ):
                 told[task] = state
                 seconds = f"{each['duration']:.0f} s" if each["duration"] else ""
-                say(f"  {time.monotonic() - began:5.0f} s  {task:18} {state.replace('_', ' '):16} {seconds}")
+                say(
+                    f"  {time.monotonic() - began:5.0f} s  {task:18} {state.replace('_', ' '):16} {seconds}"
+                )
         state = server.state(DAG, run_id)
         if state in ("success", "failed"):
             return run_id, state
@@ -43,13 +48,18 @@ def reports(server: AirflowServer, run_id: str) -> dict[str, dict[str, Any]]:
     """Return the newest report of every task of a run."""
     found = {}
     for file in sorted((server.home / "tidegate" / DAG / run_id).glob("*/map=*/try=*/report.json")):
-        found[file.parents[2].name] = {**json.loads(file.read_text(encoding="utf-8")), "folder": file.parent}
+        found[file.parents[2].name] = {
+            **json.loads(file.read_text(encoding="utf-8")),
+            "folder": file.parent,
+        }
     return found
 
 
 def summary(found: dict[str, dict[str, Any]]) -> None:
     """Print what every stage did."""
-    say(f"\n  {'stage':18} {'kind':6} {'outcome':10} {'rows':>6}  {'verdict':8} {'expectations':32} seconds")
+    say(
+        f"\n  {'stage':18} {'kind':6} {'outcome':10} {'rows':>6}  {'verdict':8} {'expectations':32} seconds"
+    )
     for task in STAGES:
         if task not in found:
             say(f"  {task:18} {'':6} not run")
@@ -60,7 +70,11 @@ def summary(found: dict[str, dict[str, Any]]) -> None:
         missed = [e for e in judged["expectations"] if not e["success"]]
         marks = {"critical": "FAILED", "warning": "warned", "info": "noted"}
         counts = [f"{len([e for e in judged['expectations'] if e['success']])} hold"]
-        counts += [f"{n} {marks[s]}" for s in marks if (n := len([e for e in missed if e["severity"] == s]))]
+        counts += [
+            f"{n} {marks[s]}"
+            for s in marks
+            if (n := len([e for e in missed if e["severity"] == s]))
+        ]
         seconds = sum(report["steps"].values())
         say(
             f"  {task:18} {report['kind']:6} {report['outcome']:10} {rows if rows is not None else '':>6}  "
@@ -74,7 +88,9 @@ def snapshots() -> dict[str, int]:
     for table in TABLES:
         folder = PROJECT / "lake" / "flights" / table / "metadata"
         if (hint := folder / "version-hint.text").is_file():
-            metadata = json.loads((folder / f"v{hint.read_text().strip()}.metadata.json").read_text(encoding="utf-8"))
+            metadata = json.loads(
+                (folder / f"v{hint.read_text().strip()}.metadata.json").read_text(encoding="utf-8")
+            )
             seen[f"lake.flights.{table}"] = metadata["current-snapshot-id"]
     return seen
 
@@ -85,13 +101,20 @@ def good_night(server: AirflowServer) -> bool:
     found = reports(server, run_id)
     summary(found)
     if state != "success":
-        say(f"\nthe night of {GOOD} should have published; its logs are in {server.home}/tidegate/{DAG}/{run_id}")
+        say(
+            f"\nthe night of {GOOD} should have published; its logs are in {server.home}/tidegate/{DAG}/{run_id}"
+        )
         return False
     clean = found["clean_flights"]
     for each in clean["judgement"]["expectations"]:
         if not each["success"]:
-            say(f"  {each['severity']:8} {each['column']}: {each['observed']}, expected {each['bound']}")
-    say("\n  tables      " + ", ".join(f"{name} @ {snapshot}" for name, snapshot in snapshots().items()))
+            say(
+                f"  {each['severity']:8} {each['column']}: {each['observed']}, expected {each['bound']}"
+            )
+    say(
+        "\n  tables      "
+        + ", ".join(f"{name} @ {snapshot}" for name, snapshot in snapshots().items())
+    )
     say(f"  files       {PROJECT / 'lake'}")
     say(f"  model       delay_model@champion in {PROJECT / 'mlflow.db'}")
     say(f"  Data Docs   {clean['folder'] / 'data_docs.html'}")
@@ -112,7 +135,12 @@ def bad_night(server: AirflowServer) -> bool:
         now = "it still" if after[name] == snapshot else str(after[name])
         say(f"  readers of {name:28} saw snapshot {snapshot}, see {now}")
     once = tasks["landing_weather"]["try_number"] == 1
-    return state == "failed" and once and before == after and tasks["clean_flights"]["state"] == "upstream_failed"
+    return (
+        state == "failed"
+        and once
+        and before == after
+        and tasks["clean_flights"]["state"] == "upstream_failed"
+    )
 
 
 def main() -> int:
@@ -121,7 +149,9 @@ def main() -> int:
     say("starting Airflow …")
     with AirflowServer(Path(PROJECT, ".tidegate", "airflow"), PROJECT / "dags") as server:
         well = good_night(server) and bad_night(server)
-    say(f"\n{'both nights ended as they should' if well else 'NOT as it should be'} ({time.monotonic() - began:.0f} s)")
+    say(
+        f"\n{'both nights ended as they should' if well else 'NOT as it should be'} ({time.monotonic() - began:.0f} s)"
+    )
     say("next: `make up` opens Airflow's UI with this DAG, ready to trigger for any day of 2013")
     return 0 if well else 1
 

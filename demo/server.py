@@ -36,7 +36,11 @@ class AirflowServer:
     """
 
     def __init__(
-        self, home: Path, dags: Path, port: int | None = None, settings: Mapping[str, str] | None = None
+        self,
+        home: Path,
+        dags: Path,
+        port: int | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.home = home.absolute()
         self.url = f"http://127.0.0.1:{port or free_port()}"
@@ -72,7 +76,9 @@ class AirflowServer:
             "SPARK_CONF_DIR": os.environ.get("SPARK_CONF_DIR", str(PROJECT / "conf")),
             "SPARK_LOCAL_IP": "127.0.0.1",
             # A day of flights is over before the optimising compiler pays; real work does without this.
-            "JDK_JAVA_OPTIONS": os.environ.get("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"),
+            "JDK_JAVA_OPTIONS": os.environ.get(
+                "JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+            ),
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
         }
@@ -80,7 +86,9 @@ class AirflowServer:
     def __enter__(self) -> Self:
         self.home.mkdir(parents=True, exist_ok=True)
         passwords = Path(self.environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"])
-        passwords.write_text(json.dumps({"admin": self.password, "viewer": self.password}), encoding="utf-8")
+        passwords.write_text(
+            json.dumps({"admin": self.password, "viewer": self.password}), encoding="utf-8"
+        )
         passwords.chmod(0o600)
         try:
             self._run_once("db", "migrate")
@@ -97,10 +105,16 @@ class AirflowServer:
 
     def _run_once(self, *words: str) -> None:
         done = subprocess.run(
-            [sys.executable, "-m", "airflow", *words], env=self.environment, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "airflow", *words],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
-            raise RuntimeError(f"airflow {' '.join(words)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+            raise RuntimeError(
+                f"airflow {' '.join(words)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+            )
 
     def _start(self, component: str) -> None:
         with (self.home / f"{component}.log").open("wb") as log:
@@ -122,7 +136,9 @@ class AirflowServer:
             for component, process in zip(COMPONENTS, self._processes, strict=True):
                 if process.poll() is not None:
                     tail = (self.home / f"{component}.log").read_text(errors="replace")[-3000:]
-                    raise RuntimeError(f"airflow {component} ended at once (exit code {process.returncode}):\n{tail}")
+                    raise RuntimeError(
+                        f"airflow {component} ended at once (exit code {process.returncode}):\n{tail}"
+                    )
             try:
                 health = requests.get(f"{self.url}/api/v2/monitor/health", timeout=5).json()
                 if health.get("scheduler", {}).get("status") == "healthy":
@@ -130,7 +146,9 @@ class AirflowServer:
             except (requests.RequestException, ValueError):
                 pass
             time.sleep(0.5)
-        raise RuntimeError(f"Airflow did not answer within {_READY_SECONDS} s; its logs are in {self.home}")
+        raise RuntimeError(
+            f"Airflow did not answer within {_READY_SECONDS} s; its logs are in {self.home}"
+        )
 
     def stop(self) -> None:
         """End every process that was started, and what those started."""
@@ -159,7 +177,9 @@ class AirflowServer:
             timeout=60,
         )
         if not answer.ok:
-            raise requests.HTTPError(f"{method} {path}: {answer.status_code} {answer.text[:500]}", response=answer)
+            raise requests.HTTPError(
+                f"{method} {path}: {answer.status_code} {answer.text[:500]}", response=answer
+            )
         return answer.json() if answer.content else None
 
     def token(self, user: str = "admin") -> str:
@@ -195,7 +215,9 @@ class AirflowServer:
             except requests.HTTPError:
                 if time.monotonic() > deadline:
                     errors = self.call("GET", "importErrors")["import_errors"]
-                    raise RuntimeError(f"DAG {dag_id} did not appear; import errors: {errors}") from None
+                    raise RuntimeError(
+                        f"DAG {dag_id} did not appear; import errors: {errors}"
+                    ) from None
                 time.sleep(1)
 
     def state(self, dag_id: str, run_id: str) -> str:

@@ -13,10 +13,15 @@ def main() -> int:
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 8080
     print("starting Airflow …", flush=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with AirflowServer(Path(PROJECT, ".tidegate", "airflow"), PROJECT / "dags", port=port) as server:
+    with AirflowServer(
+        Path(PROJECT, ".tidegate", "airflow"), PROJECT / "dags", port=port
+    ) as server:
         server.trigger_ready("nightly_flights")
         print(f"\n  {server.url}   user admin   password {server.password}", flush=True)
-        print("  Trigger nightly_flights with a date of 2013 in the form. Ctrl-C stops everything.", flush=True)
+        print(
+            "  Trigger nightly_flights with a date of 2013 in the form. Ctrl-C stops everything.",
+            flush=True,
+        )
         with suppress(KeyboardInterrupt):
             signal.pause()
     return 0

@@ -24,7 +24,9 @@ MEASURES = ("temp", "humid", "wind_speed", "precip", "pressure", "visib")
 def run(flights: DataFrame, weather: DataFrame, planes: DataFrame) -> DataFrame:
     typed = flights.select([F.expr(f"{formula} AS {name}") for name, formula in FLIGHT.items()])
     planes = planes.selectExpr("tailnum", "model AS plane_model", "CAST(year AS INT) AS plane_year")
-    left = F.expr("sched_dep_time + make_dt_interval(0, 0, dep_delay)")  # the raw dep_time is hhmm of an unnamed day
+    left = F.expr(
+        "sched_dep_time + make_dt_interval(0, 0, dep_delay)"
+    )  # the raw dep_time is hhmm of an unnamed day
     return (
         typed.withColumn("dep_time", left)
         .join(_hourly(weather), ["origin", "time_hour"], "left")
@@ -35,6 +37,8 @@ def run(flights: DataFrame, weather: DataFrame, planes: DataFrame) -> DataFrame:
 
 def _hourly(weather: DataFrame) -> DataFrame:
     """One reading an hour and origin: a repeated one must not multiply the flights."""
-    reading = F.max(F.struct(*[F.col(name).cast("double").alias(name) for name in MEASURES])).alias("reading")
+    reading = F.max(F.struct(*[F.col(name).cast("double").alias(name) for name in MEASURES])).alias(
+        "reading"
+    )
     hour = F.col("time_hour").cast("timestamp").alias("time_hour")
     return weather.groupBy("origin", hour).agg(reading).select("origin", "time_hour", "reading.*")

@@ -13,7 +13,9 @@ FEATURES = """
         coalesce(humid, 60) AS damp, coalesce(wind_speed, 10) AS wind, coalesce(precip, 0) AS rain,
         coalesce(visib, 10) AS sight
     FROM __THIS__"""
-FORMULA = "late ~ carrier + origin + at_hour + distance + built + warmth + damp + wind + rain + sight"
+FORMULA = (
+    "late ~ carrier + origin + at_hour + distance + built + warmth + damp + wind + rain + sight"
+)
 CAUTION = 200.0  # the fewer flights, the less is believed of what they seem to say
 
 
@@ -22,14 +24,23 @@ def run(flights: DataFrame, params: dict) -> tuple[PipelineModel, dict]:
     labelled = arrived.withColumn("late", F.expr("double(arr_delay > 15)"))
     held_out = F.expr("pmod(xxhash64(time_hour, carrier, flight, origin), 5) = 0")
     train, test = labelled.where(~held_out), labelled.where(held_out)
-    known = train.agg(F.count("*").alias("train_rows"), F.avg("late").alias("late_share")).first().asDict()
+    known = (
+        train.agg(F.count("*").alias("train_rows"), F.avg("late").alias("late_share"))
+        .first()
+        .asDict()
+    )
     formula = RFormula(formula=FORMULA, handleInvalid="keep")
     regression = LogisticRegression(regParam=CAUTION / max(1, known["train_rows"]))
     model = Pipeline(stages=[SQLTransformer(statement=FEATURES), formula, regression]).fit(train)
     scored = model.transform(test).withColumn("chance", vector_to_array("probability")[1])
-    area = BinaryClassificationEvaluator(rawPredictionCol="chance", labelCol="late").evaluate(scored)
+    area = BinaryClassificationEvaluator(rawPredictionCol="chance", labelCol="late").evaluate(
+        scored
+    )
     losses = {"log_loss": F.col("chance"), "baseline_log_loss": F.lit(known["late_share"])}
-    held = scored.agg(F.count("*").alias("test_rows"), *(_loss(chance).alias(name) for name, chance in losses.items()))
+    held = scored.agg(
+        F.count("*").alias("test_rows"),
+        *(_loss(chance).alias(name) for name, chance in losses.items()),
+    )
     return model, known | held.first().asDict() | {"area_under_roc": area}
 
 

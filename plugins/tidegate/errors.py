@@ -48,4 +48,6 @@ class PublishError(TidegateError):
     """Judged data could not be moved to where readers look, or a newer attempt has taken over."""
 
 
-BY_NAME: dict[str, type[TidegateError]] = {cls.__name__: cls for cls in TidegateError.__subclasses__()}
+BY_NAME: dict[str, type[TidegateError]] = {
+    cls.__name__: cls for cls in TidegateError.__subclasses__()
+}

@@ -27,5 +27,11 @@ class GateReportLink(BaseOperatorLink):
 
     def get_link(self, operator: "BaseOperator", *, ti_key: "TaskInstanceKey") -> str:
         """Return the page's path on Airflow's own server."""
-        parts = (ti_key.dag_id, ti_key.run_id, ti_key.task_id, str(ti_key.map_index), str(ti_key.try_number))
+        parts = (
+            ti_key.dag_id,
+            ti_key.run_id,
+            ti_key.task_id,
+            str(ti_key.map_index),
+            str(ti_key.try_number),
+        )
         return "/tidegate/reports/" + "/".join(quote(part, safe="") for part in parts)

@@ -29,7 +29,8 @@ def provider_info() -> dict[str, Any]:
                         "/opt/project",
                     ),
                     "reports_dir": _option(
-                        "Where reports, Data Docs and Spark logs of all attempts go. Empty: $AIRFLOW_HOME/tidegate.", ""
+                        "Where reports, Data Docs and Spark logs of all attempts go. Empty: $AIRFLOW_HOME/tidegate.",
+                        "",
                     ),
                     "history_url": _option(
                         "The Spark History Server that finished stages link to. Empty: none.",

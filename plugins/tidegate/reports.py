@@ -7,24 +7,47 @@ from pathlib import Path
 from textwrap import shorten
 
 from tidegate.contract import Expectation, Report, StageSpec
-from tidegate.errors import ClusterUnavailable, DriverLost, GateClosed, ResourceExhausted, SpecError, TidegateError
+from tidegate.errors import (
+    ClusterUnavailable,
+    DriverLost,
+    GateClosed,
+    ResourceExhausted,
+    SpecError,
+    TidegateError,
+)
 from tidegate.retry import ADVICE
 
 _WIDTH = 118
 _MOST_EXPECTATIONS = 14
 _MOST_FAILURES = 4
 _LOST = (
-    (re.compile(r"(unresolved dependency: \S+)"), SpecError, "a package of spark.jars.packages does not resolve"),
+    (
+        re.compile(r"(unresolved dependency: \S+)"),
+        SpecError,
+        "a package of spark.jars.packages does not resolve",
+    ),
     (
         re.compile(r"(Could not parse Master URL.*|Master must either be yarn or start with.*)"),
         SpecError,
         "the connection's master",
     ),
-    (re.compile(r"((?:ModuleNotFoundError|ImportError): .*)"), SpecError, "the driver's Python lacks a package"),
+    (
+        re.compile(r"((?:ModuleNotFoundError|ImportError): .*)"),
+        SpecError,
+        "the driver's Python lacks a package",
+    ),
     (re.compile(r"(Cannot run program .*)"), SpecError, "PYSPARK_PYTHON names no Python"),
-    (re.compile(r"(.*OutOfMemoryError.*)"), ResourceExhausted, "the driver ran out of memory; raise driver_memory"),
+    (
+        re.compile(r"(.*OutOfMemoryError.*)"),
+        ResourceExhausted,
+        "the driver ran out of memory; raise driver_memory",
+    ),
     (re.compile(r"(.*No space left on device.*)"), ResourceExhausted, "the disk is full"),
-    (re.compile(r"(.*All masters are unresponsive.*)"), ClusterUnavailable, "the Spark master did not answer"),
+    (
+        re.compile(r"(.*All masters are unresponsive.*)"),
+        ClusterUnavailable,
+        "the Spark master did not answer",
+    ),
 )
 _OUT_OF_MEMORY_EXIT = 52
 
@@ -43,7 +66,9 @@ def lost(exit_code: int, tail: Iterable[str]) -> TidegateError:
     text = "\n".join(tail)
     for pattern, kind, meaning in _LOST:
         if found := pattern.search(text):
-            return kind(f"the driver ended before it could report: {meaning}: {shorten(found[1].strip(), 300)}")
+            return kind(
+                f"the driver ended before it could report: {meaning}: {shorten(found[1].strip(), 300)}"
+            )
     if exit_code == _OUT_OF_MEMORY_EXIT:
         return ResourceExhausted(
             "the driver ended before it could report: out of memory (exit code 52); raise driver_memory"
@@ -60,7 +85,11 @@ def error_of(spec: StageSpec, report: Report) -> TidegateError | None:
     """Return what the operator raises; None if the stage went through."""
     if report.outcome == "held" and report.judgement:
         failed = [e for e in report.judgement.failed if e.severity == "critical"]
-        rows = f" on {report.output.rows:,} rows" if report.output and report.output.rows is not None else ""
+        rows = (
+            f" on {report.output.rows:,} rows"
+            if report.output and report.output.rows is not None
+            else ""
+        )
         total = len(report.judgement.expectations)
         return GateClosed(
             f"gate {spec.suite.name!r} closed, nothing published: {len(failed)} critical of {total} expectations failed"
@@ -73,7 +102,9 @@ def _one_line(e: Expectation) -> str:
     seen = e.exception or f"observed {e.observed}"
     if e.unexpected is not None and e.exception is None:
         share = f" ({e.share:.2%})" if e.share is not None else ""
-        seen = f"1 row{share} is not" if e.unexpected == 1 else f"{e.unexpected:,} rows{share} are not"
+        seen = (
+            f"1 row{share} is not" if e.unexpected == 1 else f"{e.unexpected:,} rows{share} are not"
+        )
     examples = f", e.g. {', '.join(e.examples)}" if e.examples else ""
     return shorten(f"{_rule(e)} ({e.bound}): {seen}{examples}", 220, placeholder=" …")
 
@@ -89,7 +120,8 @@ def _rule(e: Expectation) -> str:
 def green(report: Report) -> list[str]:
     """Return the lines of a stage that went through: inputs, gate, output, time; at most 30."""
     lines = [
-        f"[in ] {each.name} = {each.source}" + (f" snapshot {each.snapshot_id}" if each.snapshot_id else "")
+        f"[in ] {each.name} = {each.source}"
+        + (f" snapshot {each.snapshot_id}" if each.snapshot_id else "")
         for each in report.inputs[:6]
     ]
     if report.judgement and report.judgement.expectations:
@@ -100,7 +132,8 @@ def green(report: Report) -> list[str]:
         was = f" (was {output.previous})" if output.previous else ""
         verdict = report.judgement.verdict if report.judgement else output.verdict
         lines.append(
-            f"[end] {output.target}: {verb}{was}, verdict {verdict}" + (f"; {output.note}" if output.note else "")
+            f"[end] {output.target}: {verb}{was}, verdict {verdict}"
+            + (f"; {output.note}" if output.note else "")
         )
     return [*lines, _times(report)]
 
@@ -115,8 +148,14 @@ def _table(failed: Iterable[Expectation], every: tuple[Expectation, ...]) -> lis
     lines = [f"[gate] {'expectation':58} {'observed':22} {'bound':22} verdict"]
     for e in shown:
         what = _rule(e)
-        verdict = "pass" if e.success else {"critical": "FAIL", "warning": "warn", "info": "noted"}[e.severity]
-        lines.append(f"       {_cut(what, 58)} {_cut(e.observed or '', 22)} {_cut(e.bound, 22)} {verdict}")
+        verdict = (
+            "pass"
+            if e.success
+            else {"critical": "FAIL", "warning": "warn", "info": "noted"}[e.severity]
+        )
+        lines.append(
+            f"       {_cut(what, 58)} {_cut(e.observed or '', 22)} {_cut(e.bound, 22)} {verdict}"
+        )
     rest = len(every) - len(shown)
     return [*lines, f"       … and {rest} more in the report"] if rest > 0 else lines
 
@@ -153,7 +192,12 @@ def card(spec: StageSpec, error: TidegateError, report: Report | None, log: Path
     """Return the failure card, at most 15 lines: what failed, why, what follows, what was held, where to look."""
     advice = ADVICE[type(error)]
     kind = type(error).__name__
-    rows = [("", f"{_spaced(kind)}  {spec.attempt.dag_id} / {spec.attempt.task_id}  try {spec.attempt.try_number}")]
+    rows = [
+        (
+            "",
+            f"{_spaced(kind)}  {spec.attempt.dag_id} / {spec.attempt.task_id}  try {spec.attempt.try_number}",
+        )
+    ]
     if isinstance(error, GateClosed) and report and report.judgement:
         failed = report.judgement.failed
         rows = [("", f"{rows[0][1]}  suite {spec.suite.name}")]
@@ -162,7 +206,12 @@ def card(spec: StageSpec, error: TidegateError, report: Report | None, log: Path
             rows.append(("", f"… and {len(failed) - _MOST_FAILURES} more in the report"))
     else:
         rows += [("why", line) for line in str(error).splitlines()[:3]]
-        if report and report.failure and report.failure.cause and report.failure.cause not in str(error):
+        if (
+            report
+            and report.failure
+            and report.failure.cause
+            and report.failure.cause not in str(error)
+        ):
             rows.append(("cause", report.failure.cause))
     rows.append(
         (
@@ -187,7 +236,11 @@ def _held(report: Report) -> list[tuple[str, str]]:
     if output is None or report.outcome != "held" or report.kind == "gate":
         return [("held", f"{output.target if output else ''}: nothing downstream reads it")]
     unit = "version" if report.kind == "train" else "snapshot"
-    see = f"readers still see {unit} {output.previous}" if output.previous else "readers see nothing, as before"
+    see = (
+        f"readers still see {unit} {output.previous}"
+        if output.previous
+        else "readers see nothing, as before"
+    )
     return [("held", f"{output.held_at} ({unit} {output.version}), NOT published; {see}")]
 
 

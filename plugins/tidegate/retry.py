@@ -35,8 +35,12 @@ ADVICE: dict[type[TidegateError], Advice] = {
         reason="the DAG, job file, suite or set-up must change first",
         do="change what the first line names, then clear this task",
     ),
-    JobError: Advice(reason="the job's code must change first", do="fix the job, then clear this task"),
-    DataError: Advice(reason="the data must change first", do="fix or land the data, then clear this task"),
+    JobError: Advice(
+        reason="the job's code must change first", do="fix the job, then clear this task"
+    ),
+    DataError: Advice(
+        reason="the data must change first", do="fix or land the data, then clear this task"
+    ),
     GateClosed: Advice(
         reason="a verdict is final: the same data would fail again",
         do="fix the data or the suite, then clear this task",
@@ -69,5 +73,7 @@ def _rule(error: type[TidegateError], advice: Advice) -> RetryRule:
     return RetryRule(error, action, advice.delay, f"{error.__name__}: {advice.reason}")
 
 
-RETRY_POLICY = ExceptionRetryPolicy(rules=[_rule(error, advice) for error, advice in ADVICE.items()])
+RETRY_POLICY = ExceptionRetryPolicy(
+    rules=[_rule(error, advice) for error, advice in ADVICE.items()]
+)
 """The default ``retry_policy`` of every stage. Anything else that is raised is retried as Airflow would."""

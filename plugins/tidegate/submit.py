@@ -36,7 +36,9 @@ _PR_SET_PDEATHSIG = 1
 _LAUNCHER = "from runpy import run_module\n\nrun_module('tidegate.driver', run_name='__main__')\n"
 
 
-_SECRET = re.compile(r"secret|password|passwd|token|access\.?key|account\.key|credential|sas\b", re.I)
+_SECRET = re.compile(
+    r"secret|password|passwd|token|access\.?key|account\.key|credential|sas\b", re.I
+)
 
 
 def split_secrets(spark: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -84,7 +86,11 @@ class Submission:
             # A session of its own, so that kill() reaches the JVM and Python alike; and PDEATHSIG, because nobody runs
             # on_kill when the task itself is killed with -9.
             hook.submit(
-                str(launcher), cwd=self.project, env=environment, start_new_session=True, preexec_fn=_end_with_parent
+                str(launcher),
+                cwd=self.project,
+                env=environment,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
             )
         except (AirflowException, RuntimeError):
             if hook._submit_sp is None:
@@ -112,7 +118,9 @@ class Submission:
 
             def _process_spark_submit_log(self, itr: Iterator[str]) -> None:
                 submission._process = self._submit_sp
-                self._spark_exit_code = 0  # what the provider itself sets for client mode on Kubernetes
+                self._spark_exit_code = (
+                    0  # what the provider itself sets for client mode on Kubernetes
+                )
                 submission._keep(itr)
 
         arguments = dict(self.spark)
@@ -166,7 +174,11 @@ def _check_machine(hook: Any, environment: dict[str, str]) -> None:
         )
     if connection["master"].startswith("local"):
         environment.setdefault("PYSPARK_PYTHON", environment["PYSPARK_DRIVER_PYTHON"])
-    java = Path(environment.get("JAVA_HOME", ""), "bin", "java") if environment.get("JAVA_HOME") else Path("java")
+    java = (
+        Path(environment.get("JAVA_HOME", ""), "bin", "java")
+        if environment.get("JAVA_HOME")
+        else Path("java")
+    )
     if shutil.which(str(java), path=environment["PATH"]) is None:
         raise SpecError(
             f"no Java: {java} is not there. Spark 4.1 needs Java 17 or 21 on this worker; install it or set JAVA_HOME"
@@ -187,7 +199,9 @@ def pack_driver(store: Path) -> tuple[Path, Path]:
         *sorted(root.glob("contract/*.py")),
         *sorted(root.rglob("driver/**/*.py")),
     ]
-    content = {str(file.relative_to(root.parent)): file.read_bytes() for file in dict.fromkeys(files)}
+    content = {
+        str(file.relative_to(root.parent)): file.read_bytes() for file in dict.fromkeys(files)
+    }
     folder = store / "driver" / sha256(repr(sorted(content.items())).encode()).hexdigest()[:16]
     package, launcher = folder / "tidegate.zip", folder / "tidegate_driver.py"
     if not launcher.exists():

@@ -10,7 +10,10 @@ from typing import Any
 from airflow.sdk import DAG
 from pendulum import datetime
 
-SUITE = {"name": "s", "expectations": [{"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "id"}}]}
+SUITE = {
+    "name": "s",
+    "expectations": [{"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "id"}}],
+}
 FAKE = """#!{python}
 import json, os, sys, time
 from pathlib import Path
@@ -56,7 +59,9 @@ class FakeProject:
         (root / "expectations" / "s.json").write_text(json.dumps(SUITE))
         plugins = Path(__file__).resolve().parents[2] / "plugins"
         submit = root / "bin" / "spark-submit"
-        submit.write_text(FAKE.format(python=sys.executable, plugins=str(plugins), how=str(root / "how.json")))
+        submit.write_text(
+            FAKE.format(python=sys.executable, plugins=str(plugins), how=str(root / "how.json"))
+        )
         submit.chmod(submit.stat().st_mode | stat.S_IEXEC)
         self.submit_will(outcome="published")
 
@@ -92,7 +97,11 @@ def context(task: Any, try_number: int = 1, **params: Any) -> dict[str, Any]:
     )
     ti.xcom_push = lambda key, value: pushed.update({key: value})
     run = SimpleNamespace(
-        run_id="r1", logical_date=day, run_after=day, data_interval_start=day, data_interval_end=day.add(days=1)
+        run_id="r1",
+        logical_date=day,
+        run_after=day,
+        data_interval_start=day,
+        data_interval_end=day.add(days=1),
     )
     return {
         "ti": ti,

@@ -29,7 +29,9 @@ def batch(project: FakeProject, **overrides: Any) -> operators.BatchStageOperato
     return operators.BatchStageOperator(**{**arguments, **overrides})
 
 
-def test_a_published_stage_returns_what_the_next_one_reads_and_tells_the_asset(project: FakeProject) -> None:
+def test_a_published_stage_returns_what_the_next_one_reads_and_tells_the_asset(
+    project: FakeProject,
+) -> None:
     task = batch(project)
     at = context(task)
     result = task.execute(at)
@@ -46,7 +48,9 @@ def test_a_published_stage_returns_what_the_next_one_reads_and_tells_the_asset(p
     assert at["ti"].pushed == {"_link_SparkUiLink": "http://127.0.0.1:4040"}
 
 
-def test_the_driver_is_given_the_whole_stage_in_a_file_that_others_cannot_read(project: FakeProject) -> None:
+def test_the_driver_is_given_the_whole_stage_in_a_file_that_others_cannot_read(
+    project: FakeProject,
+) -> None:
     task = batch(project)
     at = context(task, limit=3)
     task.execute(at)
@@ -60,8 +64,13 @@ def test_the_driver_is_given_the_whole_stage_in_a_file_that_others_cannot_read(p
     assert oct((folder / "spec.json").stat().st_mode)[-3:] == "600"
 
 
-def test_secrets_of_the_spark_conf_reach_neither_rendered_fields_nor_xcom(project: FakeProject) -> None:
-    task = batch(project, conf={"spark.hadoop.fs.s3a.access.key": "AKIA-SECRET", "spark.executor.instances": 3})
+def test_secrets_of_the_spark_conf_reach_neither_rendered_fields_nor_xcom(
+    project: FakeProject,
+) -> None:
+    task = batch(
+        project,
+        conf={"spark.hadoop.fs.s3a.access.key": "AKIA-SECRET", "spark.executor.instances": 3},
+    )
     at = context(task)
     result = task.execute(at)
     shown = {name: getattr(task, name) for name in task.template_fields}
@@ -88,7 +97,9 @@ def test_a_closed_gate_is_gate_closed(project: FakeProject) -> None:
     project.submit_will(outcome="held", exit=65)
     task = batch(project)
     at = context(task)
-    with pytest.raises(GateClosed, match="1 critical of 1 expectations failed on 100 rows: id must not be null"):
+    with pytest.raises(
+        GateClosed, match="1 critical of 1 expectations failed on 100 rows: id must not be null"
+    ):
         task.execute(at)
     assert not at["outlet_events"]
 
@@ -114,7 +125,9 @@ def test_a_report_counts_whatever_the_exit_code(project: FakeProject) -> None:
     assert task.execute(context(task))["snapshot_id"] == 7
 
 
-def test_the_report_of_an_earlier_execution_of_the_same_try_is_not_believed(project: FakeProject) -> None:
+def test_the_report_of_an_earlier_execution_of_the_same_try_is_not_believed(
+    project: FakeProject,
+) -> None:
     task = batch(project)
     at = context(task)
     task.execute(at)
@@ -126,7 +139,9 @@ def test_the_report_of_an_earlier_execution_of_the_same_try_is_not_believed(proj
 def test_sparks_own_lines_go_to_a_file_and_ours_to_the_task_log(
     project: FakeProject, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    project.submit_will(outcome="published", prints=["26/01/01 INFO noise"] * 500 + ["tidegate| wrote 3 rows aside"])
+    project.submit_will(
+        outcome="published", prints=["26/01/01 INFO noise"] * 500 + ["tidegate| wrote 3 rows aside"]
+    )
     task = batch(project)
     at = context(task)
     told: list[str] = []
@@ -163,7 +178,9 @@ def test_killing_the_task_ends_spark_submit_and_what_it_started(project: FakePro
     assert "signal" in str(failed[0])
 
 
-def test_params_of_the_author_are_templates_and_those_of_the_form_are_not(project: FakeProject) -> None:
+def test_params_of_the_author_are_templates_and_those_of_the_form_are_not(
+    project: FakeProject,
+) -> None:
     task = batch(project, params={"day": "{{ ds }}", "typed": "x"})
     at = context(task, typed="{{ ds }}")
     task.execute(at)
@@ -171,15 +188,23 @@ def test_params_of_the_author_are_templates_and_those_of_the_form_are_not(projec
     assert (params["day"], params["typed"]) == ("2013-02-08", "{{ ds }}")
 
 
-def test_a_missing_connection_says_how_to_make_one(project: FakeProject, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_connection_says_how_to_make_one(
+    project: FakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_SPARK_DEFAULT")
     task = batch(project, conn_id="nowhere")
     with pytest.raises(SpecError, match="airflow connections add nowhere"):
         task.execute(context(task))
 
 
-def test_cluster_deploy_mode_is_refused_with_the_way_out(project: FakeProject, monkeypatch: pytest.MonkeyPatch) -> None:
-    connection = {"conn_type": "spark", "host": "spark://m:7077", "extra": {"deploy-mode": "cluster"}}
+def test_cluster_deploy_mode_is_refused_with_the_way_out(
+    project: FakeProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = {
+        "conn_type": "spark",
+        "host": "spark://m:7077",
+        "extra": {"deploy-mode": "cluster"},
+    }
     monkeypatch.setenv("AIRFLOW_CONN_SPARK_DEFAULT", json.dumps(connection))
     task = batch(project)
     with pytest.raises(SpecError, match="use client"):
@@ -199,7 +224,10 @@ def test_a_worker_without_java_or_spark_submit_says_so(
     for name, value in variables.items():
         extra = {"spark-binary": "spark3-submit"}
         monkeypatch.setenv(
-            name, json.dumps({"conn_type": "spark", "host": "local", "extra": extra}) if value == "spark2" else value
+            name,
+            json.dumps({"conn_type": "spark", "host": "local", "extra": extra})
+            if value == "spark2"
+            else value,
         )
     task = batch(project)
     with pytest.raises(SpecError, match=said):

@@ -26,7 +26,9 @@ def make(kind: str, project: FakeProject, dag: DAG | None = None, **overrides: A
     if kind == "Graph":
         arguments["reads"] = {"vertices": "v.csv", "edges": "e.csv"}
     given = {**arguments, **overrides}
-    return getattr(operators, f"{kind}StageOperator")(**{k: v for k, v in given.items() if v is not ...})
+    return getattr(operators, f"{kind}StageOperator")(
+        **{k: v for k, v in given.items() if v is not ...}
+    )
 
 
 BAD: list[tuple[str, dict[str, Any], str]] = [
@@ -54,7 +56,9 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "overrides", "said"), BAD, ids=[f"{k}-{s[:30]}" for k, _, s in BAD])
+@pytest.mark.parametrize(
+    ("kind", "overrides", "said"), BAD, ids=[f"{k}-{s[:30]}" for k, _, s in BAD]
+)
 def test_bad_arguments_are_refused_at_parse(
     project: FakeProject, kind: str, overrides: dict[str, Any], said: str
 ) -> None:
@@ -72,7 +76,13 @@ def test_two_stages_of_one_dag_may_not_write_one_table(project: FakeProject) -> 
 
 
 def test_what_is_templated_waits_for_the_run(project: FakeProject) -> None:
-    made = make("Batch", project, job="{{ params.job }}", writes="lake.{{ params.team }}.b", gate="{{ params.suite }}")
+    made = make(
+        "Batch",
+        project,
+        job="{{ params.job }}",
+        writes="lake.{{ params.team }}.b",
+        gate="{{ params.suite }}",
+    )
     assert made.outlets == []
 
 
@@ -80,12 +90,17 @@ def test_reading_a_stage_is_depending_on_it(project: FakeProject) -> None:
     dag = project.dag()
     first = make("Batch", project, dag, task_id="first")
     gate = operators.GateOperator(task_id="gate", dag=dag, reads={"x": "x.csv"}, gate="s")
-    last = make("Sql", project, dag, task_id="last", reads={"a": first, "b": gate}, writes="lake.a.c")
+    last = make(
+        "Sql", project, dag, task_id="last", reads={"a": first, "b": gate}, writes="lake.a.c"
+    )
     assert last.upstream_task_ids == {"first", "gate"}
 
 
 def test_the_target_is_an_asset_that_other_dags_can_be_scheduled_on(project: FakeProject) -> None:
-    assert make("Batch", project, outlets=[Asset("mine")]).outlets == [Asset("mine"), Asset("lake.a.b")]
+    assert make("Batch", project, outlets=[Asset("mine")]).outlets == [
+        Asset("mine"),
+        Asset("lake.a.b"),
+    ]
 
 
 def test_the_retry_policy_is_there_unless_the_dag_has_one(project: FakeProject) -> None:

@@ -31,9 +31,17 @@ class Trial:
 
     def __init__(self, spark: SparkSession, at: int = 1000, **changes: Any) -> None:
         attempt = Attempt(
-            dag_id="nightly", task_id="train", run_id="r1", map_index=-1, try_number=1, generation=1, submitted_ms=at
+            dag_id="nightly",
+            task_id="train",
+            run_id="r1",
+            map_index=-1,
+            try_number=1,
+            generation=1,
+            submitted_ms=at,
         )
-        fields = {key: changes.pop(key) for key in list(changes) if key in Attempt.__dataclass_fields__}
+        fields = {
+            key: changes.pop(key) for key in list(changes) if key in Attempt.__dataclass_fields__
+        }
         spec = StageSpec(
             kind="train",
             attempt=replace(attempt, **fields),
@@ -50,7 +58,9 @@ class Trial:
     def run(self, trained: Trained | None = None, judgement: Judgement = PASS) -> Any:
         assert self.begin() is None
         self.stage(trained)
-        return self.target.hold(judgement) if judgement is CLOSED else self.target.publish(judgement)
+        return (
+            self.target.hold(judgement) if judgement is CLOSED else self.target.publish(judgement)
+        )
 
     def begin(self) -> Any:
         return self.target.begin()
@@ -72,7 +82,11 @@ def all_of(client: MlflowClient, number: int) -> SimpleNamespace:
     """Everything a reader can see of a version: the registry's entry and every byte of its files."""
     found = client.get_model_version(NAME, str(number))
     folder = Path(found.source.removeprefix("file://"))
-    files = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    files = {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
     assert files
     return SimpleNamespace(entry=dict(found), files=files)
 

@@ -11,14 +11,28 @@ PASS = Judgement(verdict="pass")
 CLOSED = Judgement(
     verdict="closed",
     expectations=(
-        Expectation(type="expect_x", column="c", severity="critical", success=False, bound="0 .. 1", observed="2"),
+        Expectation(
+            type="expect_x",
+            column="c",
+            severity="critical",
+            success=False,
+            bound="0 .. 1",
+            observed="2",
+        ),
     ),
 )
 
 
 def attempt(**overrides: Any) -> Attempt:
     """Return an attempt that was submitted after every one before it."""
-    given = {"dag_id": "d", "task_id": "t", "run_id": "r1", "map_index": -1, "try_number": 1, "generation": 2}
+    given = {
+        "dag_id": "d",
+        "task_id": "t",
+        "run_id": "r1",
+        "map_index": -1,
+        "try_number": 1,
+        "generation": 2,
+    }
     return Attempt(**{**given, "submitted_ms": next(_clock), **overrides})
 
 

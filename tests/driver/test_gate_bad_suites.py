@@ -29,11 +29,17 @@ def one(**entry: Any) -> dict[str, Any]:
         (one(severity="fatal"), "severity 'fatal'; use one of critical, warning, info"),
         (one(meta={"tidegate": {"on_fail": "quarantine"}}), "on_fail is planned"),
         (one(meta={"tidegate": {"budget": 0.1}}), r"unknown \['budget'\]"),
-        (one(type="expect_column_values_to_not_be_nul"), f"unknown expectation type .*nearest: {NOT_NULL}"),
+        (
+            one(type="expect_column_values_to_not_be_nul"),
+            f"unknown expectation type .*nearest: {NOT_NULL}",
+        ),
         (one(kwargs={}), f"{NOT_NULL} does not take these kwargs.*column"),
         (one(kwargs={"column": "id", "max": 3}), f"{NOT_NULL} does not take these kwargs.*max"),
         (one(kwargs={"column": "id", "mostly": 7}), "does not take these kwargs.*mostly"),
-        (one(type=BETWEEN, kwargs={"column": "id", "max_value": {"$PARAMETER": "limt"}}), r"\['ds', 'limit'\].*limt"),
+        (
+            one(type=BETWEEN, kwargs={"column": "id", "max_value": {"$PARAMETER": "limt"}}),
+            r"\['ds', 'limit'\].*limt",
+        ),
     ],
 )
 def test_a_bad_suite_is_refused(spark: SparkSession, document: dict[str, Any], told: str) -> None:

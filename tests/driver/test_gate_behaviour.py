@@ -28,13 +28,17 @@ def e(kind: str, severity: str = "critical", **kwargs: Any) -> Config:
 
 
 def suite_of(*configs: Config, **meta: Any) -> Suite:
-    return Suite(name="flights", document={"name": "flights", "expectations": list(configs), "meta": meta})
+    return Suite(
+        name="flights", document={"name": "flights", "expectations": list(configs), "meta": meta}
+    )
 
 
 @pytest.fixture
 def people(spark: SparkSession) -> DataFrame:
     rows = [(i, i * 1.5, email, str(i)) for i, email in enumerate(EMAILS)]
-    return spark.createDataFrame(rows, "id long, score double, email string, digits string").coalesce(1)
+    return spark.createDataFrame(
+        rows, "id long, score double, email string, digits string"
+    ).coalesce(1)
 
 
 @pytest.fixture
@@ -72,15 +76,24 @@ PASSING = e("expect_column_values_to_not_be_null", column="id")
         (["info", "warning", "critical"], "closed"),
     ],
 )
-def test_the_gravest_failure_decides(people: DataFrame, severities: list[str], verdict: str) -> None:
-    failing = [e(FAILING, severity, column="id", max_value=place) for place, severity in enumerate(severities)]
+def test_the_gravest_failure_decides(
+    people: DataFrame, severities: list[str], verdict: str
+) -> None:
+    failing = [
+        e(FAILING, severity, column="id", max_value=place)
+        for place, severity in enumerate(severities)
+    ]
     judgement = judge(people, suite_of(PASSING, *failing))
     assert judgement.verdict == verdict
-    assert [each.severity for each in judgement.failed] == sorted(severities, key=["critical", "warning", "info"].index)
+    assert [each.severity for each in judgement.failed] == sorted(
+        severities, key=["critical", "warning", "info"].index
+    )
 
 
 def test_an_expectation_says_what_was_asked_and_seen(people: DataFrame) -> None:
-    suite = suite_of(e("expect_column_values_to_match_regex", column="email", regex="@", mostly=0.9))
+    suite = suite_of(
+        e("expect_column_values_to_match_regex", column="email", regex="@", mostly=0.9)
+    )
     assert judge(people, suite).expectations == (
         Expectation(
             type="expect_column_values_to_match_regex", column="email", severity="critical", success=False,
@@ -94,7 +107,10 @@ def test_an_expectation_says_what_was_asked_and_seen(people: DataFrame) -> None:
 def custom() -> None:
     from great_expectations.execution_engine import SparkDFExecutionEngine
     from great_expectations.expectations.expectation import ColumnMapExpectation
-    from great_expectations.expectations.metrics import ColumnMapMetricProvider, column_condition_partial
+    from great_expectations.expectations.metrics import (
+        ColumnMapMetricProvider,
+        column_condition_partial,
+    )
 
     class TooLong(ColumnMapMetricProvider):
         condition_metric_name = "column_values.short"
@@ -120,7 +136,9 @@ def custom() -> None:
 def test_a_custom_expectation_is_answered_by_the_write(
     people: DataFrame, custom: None, jobs: Callable[[], int]
 ) -> None:
-    gate = open_gate(people.sparkSession, suite_of(e("expect_column_values_to_be_short", column="email")), {})
+    gate = open_gate(
+        people.sparkSession, suite_of(e("expect_column_values_to_be_short", column="email")), {}
+    )
     write(gate.observe(people))
     started = jobs()
     assert gate.judge(people, rows=4).verdict == "pass"
@@ -129,7 +147,13 @@ def test_a_custom_expectation_is_answered_by_the_write(
 
 THROWING = {
     "user function": e("expect_column_values_to_be_integral", column="email"),
-    "cast": e(FAILING, column="id", max_value=9, row_condition="cast(email as int) > 0", condition_parser="spark"),
+    "cast": e(
+        FAILING,
+        column="id",
+        max_value=9,
+        row_condition="cast(email as int) > 0",
+        condition_parser="spark",
+    ),
 }
 
 
@@ -139,7 +163,11 @@ def test_what_throws_fails_alone(people: DataFrame, custom: None, throwing: Conf
     judgement = judge(people, suite_of(throwing, fails, PASSING))
     broken, failed, passed = judgement.expectations
     assert (broken.success, failed.success, passed.success) == (False, False, True)
-    assert broken.exception is not None and len(broken.exception) <= 300 and "\n" not in broken.exception
+    assert (
+        broken.exception is not None
+        and len(broken.exception) <= 300
+        and "\n" not in broken.exception
+    )
     assert failed.examples == ("3",)
     assert judgement.verdict == "closed"
 
@@ -159,7 +187,9 @@ def test_what_throws_fails_alone(people: DataFrame, custom: None, throwing: Conf
         ("max(row_number() over (order by id))", False), ("count(if(id in (1, 2) and email is null, 1, null))", True),
     ],
 )  # fmt: skip
-def test_only_what_cannot_throw_is_observed(people: DataFrame, aggregate: str, admitted: bool) -> None:
+def test_only_what_cannot_throw_is_observed(
+    people: DataFrame, aggregate: str, admitted: bool
+) -> None:
     columns = {"asked": F.expr(aggregate), "other": F.count(F.lit(1))}
     assert set(admissible(people, columns)) == ({"asked", "other"} if admitted else {"other"})
 
@@ -171,13 +201,17 @@ def test_evidence_of_one_is_not_emptied_by_another(people: DataFrame) -> None:
 
 
 def test_an_expectation_that_asks_the_data_while_planning(people: DataFrame) -> None:
-    suite = suite_of(e("expect_column_kl_divergence_to_be_less_than", column="score", threshold=9.0), PASSING)
+    suite = suite_of(
+        e("expect_column_kl_divergence_to_be_less_than", column="score", threshold=9.0), PASSING
+    )
     judgement = judge(people, suite)
     assert named(judgement, "expect_column_values_to_not_be_null").success
     assert named(judgement, "expect_column_kl_divergence_to_be_less_than").exception is None
 
 
-def test_a_parameter_that_reads_the_clock_is_read_once(people: DataFrame, jobs: Callable[[], int]) -> None:
+def test_a_parameter_that_reads_the_clock_is_read_once(
+    people: DataFrame, jobs: Callable[[], int]
+) -> None:
     stamped = people.withColumn("seen", F.lit("2020-01-01").cast("timestamp"))
     suite = suite_of(e(FAILING, column="seen", max_value={"$PARAMETER": "now()"}))
     gate = open_gate(people.sparkSession, suite, {})
@@ -194,7 +228,10 @@ def test_parameters_are_filled_in(people: DataFrame) -> None:
 
 def at_once(*works: Callable[[], Judgement]) -> list[Judgement]:
     results: dict[int, Judgement] = {}
-    threads = [threading.Thread(target=lambda n=n, w=w: results.update({n: w()})) for n, w in enumerate(works)]
+    threads = [
+        threading.Thread(target=lambda n=n, w=w: results.update({n: w()}))
+        for n, w in enumerate(works)
+    ]
     for each in threads:
         each.start()
     for each in threads:
@@ -203,20 +240,27 @@ def at_once(*works: Callable[[], Judgement]) -> list[Judgement]:
 
 
 def test_two_gates_at_once_on_one_frame(people: DataFrame) -> None:
-    suites = [suite_of(e("expect_column_max_to_be_between", column=column, max_value=0)) for column in ("id", "score")]
+    suites = [
+        suite_of(e("expect_column_max_to_be_between", column=column, max_value=0))
+        for column in ("id", "score")
+    ]
     judgements = at_once(*(lambda suite=suite: judge(people, suite) for suite in suites))
     assert [each.expectations[0].observed for each in judgements] == ["3", "4.5"]
 
 
 def test_two_gates_at_once_do_not_read_each_others_rows(people: DataFrame) -> None:
-    suite = suite_of(e("unexpected_rows_expectation", unexpected_rows_query="SELECT * FROM {batch} WHERE id > 0"))
+    suite = suite_of(
+        e("unexpected_rows_expectation", unexpected_rows_query="SELECT * FROM {batch} WHERE id > 0")
+    )
     frames = [people.limit(2), people, people.limit(1)]
     judgements = at_once(*(lambda frame=frame: judge(frame, suite) for frame in frames))
     assert [each.expectations[0].unexpected for each in judgements] == [1, 3, 0]
 
 
 def test_a_count_that_the_store_denies_sends_the_gate_to_the_staged_data(people: DataFrame) -> None:
-    gate = open_gate(people.sparkSession, suite_of(e("expect_table_row_count_to_equal", value=4)), {})
+    gate = open_gate(
+        people.sparkSession, suite_of(e("expect_table_row_count_to_equal", value=4)), {}
+    )
     write(gate.observe(people))
     assert gate.judge(people.limit(1), rows=1).expectations[0].observed == "1"
     assert gate.judge(people.limit(1)).expectations[0].observed == "4"
@@ -227,7 +271,9 @@ def test_a_sorted_write_counts_twice_and_is_noticed(spark: SparkSession) -> None
     sums = e("expect_column_sum_to_be_between", column="id", max_value=199_990_000)
     gate: Any = open_gate(spark, suite_of(sums), {})
     write(gate.observe(frame).sort("half"))
-    assert gate._planned[1].get["rows"] == 40_000, "Spark no longer counts twice: the cross-check has nothing to catch"
+    assert gate._planned[1].get["rows"] == 40_000, (
+        "Spark no longer counts twice: the cross-check has nothing to catch"
+    )
     assert gate.judge(frame, rows=20_000).verdict == "pass"
 
 
@@ -239,22 +285,31 @@ def test_an_observation_that_never_comes_is_not_waited_for(people: DataFrame) ->
 
 
 def test_judging_needs_no_observation(people: DataFrame, jobs: Callable[[], int]) -> None:
-    gate = open_gate(people.sparkSession, suite_of(PASSING, e(FAILING, column="score", max_value=9)), {})
+    gate = open_gate(
+        people.sparkSession, suite_of(PASSING, e(FAILING, column="score", max_value=9)), {}
+    )
     started = jobs()
     assert gate.judge(people).verdict == "pass"
     assert jobs() - started <= 2, "one pass over the staged data, with its shuffle"
 
 
 def test_a_missing_column_names_those_there_are(people: DataFrame) -> None:
-    judgement = judge(people, suite_of(e("expect_column_max_to_be_between", "warning", column="hight"), PASSING))
-    assert judgement.failed[0].exception == "column 'hight' is not in the data; columns: id, score, email, digits"
+    judgement = judge(
+        people, suite_of(e("expect_column_max_to_be_between", "warning", column="hight"), PASSING)
+    )
+    assert (
+        judgement.failed[0].exception
+        == "column 'hight' is not in the data; columns: id, score, email, digits"
+    )
     assert judgement.verdict == "warn"
 
 
 def test_a_crash_is_not_a_verdict(people: DataFrame, tmp_path: Path) -> None:
     people.write.parquet(str(tmp_path / "staged"))
     staged = people.sparkSession.read.parquet(str(tmp_path / "staged"))
-    gate = open_gate(people.sparkSession, suite_of(e("expect_column_median_to_be_between", column="id")), {})
+    gate = open_gate(
+        people.sparkSession, suite_of(e("expect_column_median_to_be_between", column="id")), {}
+    )
     write(gate.observe(people))
     for part in (tmp_path / "staged").glob("*.parquet"):
         part.unlink()
@@ -282,15 +337,21 @@ LEAKY = [
         ([0, -1, 32768, -32768], True), ([2**63 - 1, -(2**63)], False), ([2**63 - 1, 2**63 - 2], True), ([5, 5], False),
     ],
 )  # fmt: skip
-def test_bitmaps_prove_whole_numbers_unique(spark: SparkSession, keys: list[int], proven: bool) -> None:
+def test_bitmaps_prove_whole_numbers_unique(
+    spark: SparkSession, keys: list[int], proven: bool
+) -> None:
     assert surely_unique(spark.createDataFrame([(key,) for key in keys], "id long"), "id") == proven
 
 
 @pytest.mark.parametrize("hidden", ["by the suite", "by the expectation", "not hidden"])
 def test_values_of_hidden_columns_are_not_shown(people: DataFrame, hidden: str) -> None:
-    by_suite: Mapping[str, Any] = {"tidegate": {"pii": ["email"]}} if hidden == "by the suite" else {}
+    by_suite: Mapping[str, Any] = (
+        {"tidegate": {"pii": ["email"]}} if hidden == "by the suite" else {}
+    )
     own = {"meta": {"tidegate": {"pii": ["email"]}}} if hidden == "by the expectation" else {}
-    gate = open_gate(people.sparkSession, suite_of(*({**each, **own} for each in LEAKY), **by_suite), {})
+    gate = open_gate(
+        people.sparkSession, suite_of(*({**each, **own} for each in LEAKY), **by_suite), {}
+    )
     write(gate.observe(people))
     shown = repr(gate.judge(people, rows=4)) + gate.data_docs()
     leaked = [email for email in EMAILS if email in shown or email.replace("@", "&#64;") in shown]
@@ -309,7 +370,9 @@ def test_data_docs_show_three_examples_at_most(spark: SparkSession) -> None:
 
 def test_examples_are_short(spark: SparkSession) -> None:
     frame = spark.range(9).select(F.repeat(F.lit("long"), 90).alias("text")).coalesce(1)
-    (judged,) = judge(frame, suite_of(e("expect_column_value_lengths_to_equal", column="text", value=1))).expectations
+    (judged,) = judge(
+        frame, suite_of(e("expect_column_value_lengths_to_equal", column="text", value=1))
+    ).expectations
     assert len(judged.examples) == 3 and {len(each) for each in judged.examples} == {40}
 
 
@@ -320,7 +383,9 @@ def test_an_empty_suite_never_imports_great_expectations() -> None:
         "frame = object(); assert gate.observe(frame) is frame; assert gate.judge(frame).verdict == 'pass';"
         "assert gate.data_docs() == ''; print('great_expectations' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd="plugins", capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd="plugins", capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "False"
 
 
@@ -335,9 +400,17 @@ def test_preloading_is_enough(people: DataFrame) -> None:
     ("kind", "kwargs", "text"),
     [
         ("expect_column_values_to_be_between", {"min_value": 0.0, "max_value": 100.0}, "0 .. 100"),
-        ("expect_column_values_to_be_between", {"min_value": 0.25, "max_value": 1, "strict_max": True}, ">= 0.25, < 1"),
+        (
+            "expect_column_values_to_be_between",
+            {"min_value": 0.25, "max_value": 1, "strict_max": True},
+            ">= 0.25, < 1",
+        ),
         ("expect_column_max_to_be_between", {"max_value": 5, "strict_max": True}, "< 5"),
-        ("expect_column_values_to_be_in_set", {"value_set": list("abcdefghijkl")}, "in {a, b, c, … 9 more}"),
+        (
+            "expect_column_values_to_be_in_set",
+            {"value_set": list("abcdefghijkl")},
+            "in {a, b, c, … 9 more}",
+        ),
         ("expect_column_values_to_not_be_in_set", {"value_set": [1, 2]}, "not in {1, 2}"),
         ("expect_column_values_to_not_match_regex", {"regex": "^x$"}, "not matches ^x$"),
         ("expect_table_row_count_to_equal", {"value": 100}, "= 100"),
@@ -354,10 +427,17 @@ def test_bounds_in_words(kind: str, kwargs: dict[str, Any], text: str) -> None:
 def test_a_frame_scored_by_a_freshly_fitted_model_can_be_gated(spark: SparkSession) -> None:
     """A session that keeps an observation manager can no longer ship such a model to its executors."""
     session = spark.newSession()
-    rows = session.range(40).selectExpr("CAST(id AS DOUBLE) AS x", "CAST(id % 2 AS DOUBLE) AS label")
+    rows = session.range(40).selectExpr(
+        "CAST(id AS DOUBLE) AS x", "CAST(id % 2 AS DOUBLE) AS label"
+    )
     frame = VectorAssembler(inputCols=["x"], outputCol="features").transform(rows)
     scored = LogisticRegression().fit(frame).transform(frame).select("x", "prediction")
-    suite = {"name": "s", "expectations": [{"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "x"}}]}
+    suite = {
+        "name": "s",
+        "expectations": [
+            {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "x"}}
+        ],
+    }
     gate = open_gate(session, Suite(name="s", document=suite), {})
     gate.observe(scored).write.format("noop").mode("overwrite").save()
     assert gate.judge(scored, 40).verdict == "pass"

@@ -163,7 +163,9 @@ def jobs(spark: SparkSession) -> Callable[[], int]:
 
 
 def suite_of(*configs: Config) -> Suite:
-    return Suite(name="equality", document={"name": "equality", "expectations": list(configs), "meta": {}})
+    return Suite(
+        name="equality", document={"name": "equality", "expectations": list(configs), "meta": {}}
+    )
 
 
 def pass_over(frame: DataFrame) -> None:
@@ -184,11 +186,16 @@ def plain_gx(spark: SparkSession, frame: DataFrame, suite: Suite) -> list[Any]:
     context.variables.progress_bars = {"globally": False}
     source = context.data_sources.add_spark("plain", persist=False)
     batch = (
-        source.add_dataframe_asset("frame").add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
+        source.add_dataframe_asset("frame")
+        .add_batch_definition_whole_dataframe("all")
+        .get_batch({"dataframe": frame})
     )
-    numbered = [{**each, "id": str(place)} for place, each in enumerate(suite.document["expectations"])]
+    numbered = [
+        {**each, "id": str(place)} for place, each in enumerate(suite.document["expectations"])
+    ]
     whole = batch.validate(
-        gx.ExpectationSuite(name=suite.name, expectations=numbered), result_format=runtime()["result_format"]
+        gx.ExpectationSuite(name=suite.name, expectations=numbered),
+        result_format=runtime()["result_format"],
     )
     return sorted(whole.results, key=lambda each: int(each.expectation_config.id))
 
@@ -202,8 +209,15 @@ def differences(ours: list[Any], theirs: list[Any]) -> list[str]:
 
 
 def outcome(result: Any) -> dict[str, Any]:
-    raised = any("exception_message" in str(key) or isinstance(note, Mapping) for key, note in _notes(result).items())
-    return {"success": result.success, "raised": raised and not _calm(result), "result": dict(result.result or {})}
+    raised = any(
+        "exception_message" in str(key) or isinstance(note, Mapping)
+        for key, note in _notes(result).items()
+    )
+    return {
+        "success": result.success,
+        "raised": raised and not _calm(result),
+        "result": dict(result.result or {}),
+    }
 
 
 def _notes(result: Any) -> Mapping[str, Any]:
@@ -237,7 +251,9 @@ def test_equals_plain_great_expectations(
     spark: SparkSession, frames: Mapping[str, DataFrame], table: str, name: str
 ) -> None:
     suite = suite_of(*TABLES[table])
-    assert differences(judged(spark, frames[name], suite), plain_gx(spark, frames[name], suite)) == []
+    assert (
+        differences(judged(spark, frames[name], suite), plain_gx(spark, frames[name], suite)) == []
+    )
 
 
 def test_passing_data_is_judged_without_a_job(
@@ -254,7 +270,9 @@ def test_passing_data_is_judged_without_a_job(
     assert judgement.failed == ()
 
 
-@pytest.mark.parametrize("config", ONE_PASS, ids=lambda each: f"{each['type']}-{each['kwargs'].get('column', '')}")
+@pytest.mark.parametrize(
+    "config", ONE_PASS, ids=lambda each: f"{each['type']}-{each['kwargs'].get('column', '')}"
+)
 def test_the_answer_comes_from_the_observation(
     spark: SparkSession, frames: Mapping[str, DataFrame], config: Config
 ) -> None:

@@ -33,18 +33,25 @@ def has_graphframes(spark: SparkSession) -> bool:
 @pytest.fixture(params=["graphx", "graphframes"])
 def engine(request: pytest.FixtureRequest, spark: SparkSession) -> str:
     if request.param == "graphframes" and not has_graphframes(spark):
-        pytest.skip("the jar io.graphframes:graphframes-spark4_2.13 is not on this session's class path")
+        pytest.skip(
+            "the jar io.graphframes:graphframes-spark4_2.13 is not on this session's class path"
+        )
     return str(request.param)
 
 
 def tables(
-    spark: SparkSession, vertices: Iterable[object], edges: Iterable[Sequence[object]], type_: str = "string"
+    spark: SparkSession,
+    vertices: Iterable[object],
+    edges: Iterable[Sequence[object]],
+    type_: str = "string",
 ) -> dict[str, object]:
     return {
         "spark": spark,
         "params": {"ds": "2013-01-01"},
         "vertices": spark.createDataFrame([(one,) for one in vertices], f"id {type_}"),
-        "edges": spark.createDataFrame([tuple(pair) for pair in edges], f"src {type_}, dst {type_}"),
+        "edges": spark.createDataFrame(
+            [tuple(pair) for pair in edges], f"src {type_}, dst {type_}"
+        ),
     }
 
 
@@ -54,7 +61,9 @@ def build(offered: dict[str, object], engine: str = "graphx") -> Graph:
     return graph
 
 
-def strings(spark: SparkSession, vertices: Iterable[object], edges: Iterable[Sequence[object]]) -> Graph:
+def strings(
+    spark: SparkSession, vertices: Iterable[object], edges: Iterable[Sequence[object]]
+) -> Graph:
     return build(tables(spark, vertices, edges))
 
 
@@ -65,7 +74,9 @@ def rows(frame: DataFrame) -> dict[object, object]:
     return dict(collected)
 
 
-def reference_pagerank(vertices: Sequence[str], edges: Iterable[Sequence[str]], iterations: int) -> dict[str, float]:
+def reference_pagerank(
+    vertices: Sequence[str], edges: Iterable[Sequence[str]], iterations: int
+) -> dict[str, float]:
     """GraphX's static PageRank, as its scaladoc has it: start at 1, no redistribution from sinks, at the end scale
     so that all ranks sum to the number of vertices."""
     place = {name: index for index, name in enumerate(vertices)}
@@ -82,7 +93,9 @@ def reference_pagerank(vertices: Sequence[str], edges: Iterable[Sequence[str]], 
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_every_algorithm_on_ids_of_every_type(spark: SparkSession, engine: str, spelling: str) -> None:
+def test_every_algorithm_on_ids_of_every_type(
+    spark: SparkSession, engine: str, spelling: str
+) -> None:
     type_, spell = SPELLINGS[spelling]
     edges = [(spell(src), spell(dst)) for src, dst in EDGES]
     graph = build(tables(spark, [spell(name) for name in VERTICES], edges, type_), engine)
@@ -93,7 +106,9 @@ def test_every_algorithm_on_ids_of_every_type(spark: SparkSession, engine: str, 
     assert rows(graph.connected_components()) == spelled(
         {name: spell(smallest) for name, smallest in zip("abcdefg", "aaaaeeg", strict=True)}
     )
-    assert rows(graph.triangle_count()) == spelled({"a": 1, "b": 1, "c": 1, "d": 0, "e": 0, "f": 0, "g": 0})
+    assert rows(graph.triangle_count()) == spelled(
+        {"a": 1, "b": 1, "c": 1, "d": 0, "e": 0, "f": 0, "g": 0}
+    )
     assert rows(graph.shortest_paths([spell("d"), spell("e")])) == spelled(
         {
             "a": {spell("d"): 3},
@@ -116,8 +131,12 @@ def test_every_algorithm_on_ids_of_every_type(spark: SparkSession, engine: str, 
         assert ranks == pytest.approx(spelled(reference_pagerank(VERTICES, EDGES, 10)))
 
 
-@pytest.mark.parametrize(("spelling", "id_type"), [("string", StringType()), ("int", IntegerType())])
-def test_results_have_the_promised_columns(spark: SparkSession, engine: str, spelling: str, id_type: object) -> None:
+@pytest.mark.parametrize(
+    ("spelling", "id_type"), [("string", StringType()), ("int", IntegerType())]
+)
+def test_results_have_the_promised_columns(
+    spark: SparkSession, engine: str, spelling: str, id_type: object
+) -> None:
     type_, spell = SPELLINGS[spelling]
     graph = build(tables(spark, [spell("a")], [(spell("a"), spell("b"))], type_), engine)
 
@@ -126,7 +145,11 @@ def test_results_have_the_promised_columns(spark: SparkSession, engine: str, spe
 
     assert columns(graph.vertices) == [("id", id_type)]
     assert columns(graph.edges) == [("src", id_type), ("dst", id_type)]
-    assert columns(graph.degrees()) == [("id", id_type), ("in_degree", LongType()), ("out_degree", LongType())]
+    assert columns(graph.degrees()) == [
+        ("id", id_type),
+        ("in_degree", LongType()),
+        ("out_degree", LongType()),
+    ]
     assert columns(graph.pagerank()) == [("id", id_type), ("pagerank", DoubleType())]
     assert columns(graph.connected_components()) == [("id", id_type), ("component", id_type)]
     assert columns(graph.label_propagation()) == [("id", id_type), ("label", id_type)]
@@ -164,7 +187,13 @@ def test_pagerank_takes_a_reset_probability(spark: SparkSession) -> None:
 
 
 def test_label_propagation_finds_two_cliques(spark: SparkSession, engine: str) -> None:
-    cliques = [(one, other) for clique in ("abcd", "wxyz") for one in clique for other in clique if one < other]
+    cliques = [
+        (one, other)
+        for clique in ("abcd", "wxyz")
+        for one in clique
+        for other in clique
+        if one < other
+    ]
     labels = rows(build(tables(spark, "abcdwxyz", cliques), engine).label_propagation(10))
     assert len({labels[name] for name in "abcd"}) == 1
     assert len({labels[name] for name in "wxyz"}) == 1
@@ -176,7 +205,11 @@ def test_directions_count_only_where_they_should(spark: SparkSession, engine: st
     graph = build(tables(spark, "abc", [("b", "a"), ("b", "c"), ("c", "a")]), engine)
     assert rows(graph.triangle_count()) == {"a": 1, "b": 1, "c": 1}
     assert set(rows(graph.connected_components()).values()) == {"a"}
-    assert rows(graph.shortest_paths(["a", "b"])) == {"a": {"a": 0}, "b": {"a": 1, "b": 0}, "c": {"a": 1}}
+    assert rows(graph.shortest_paths(["a", "b"])) == {
+        "a": {"a": 0},
+        "b": {"a": 1, "b": 0},
+        "c": {"a": 1},
+    }
 
 
 def test_parallel_edges_and_self_loops_make_no_triangles(spark: SparkSession, engine: str) -> None:
@@ -184,13 +217,17 @@ def test_parallel_edges_and_self_loops_make_no_triangles(spark: SparkSession, en
     graph = build(tables(spark, "abcd", edges), engine)
     assert rows(graph.triangle_count()) == {"a": 1, "b": 1, "c": 1, "d": 0}
     assert rows(graph.connected_components()) == {"a": "a", "b": "a", "c": "a", "d": "d"}
-    degrees = {row["id"]: (row["in_degree"], row["out_degree"]) for row in graph.degrees().collect()}
+    degrees = {
+        row["id"]: (row["in_degree"], row["out_degree"]) for row in graph.degrees().collect()
+    }
     assert degrees == {"a": (3, 3), "b": (2, 2), "c": (1, 1), "d": (1, 1)}
     assert graph.edges.count() == len(edges)
 
 
 @pytest.mark.parametrize("type_", ["string", "bigint"])
-def test_the_end_of_a_dangling_edge_becomes_a_vertex(spark: SparkSession, engine: str, type_: str) -> None:
+def test_the_end_of_a_dangling_edge_becomes_a_vertex(
+    spark: SparkSession, engine: str, type_: str
+) -> None:
     a, b, c = ("a", "b", "c") if type_ == "string" else (1, 2, 3)
     graph = build(tables(spark, [b], [(b, a), (c, b)], type_), engine)
     assert sorted(row["id"] for row in graph.vertices.collect()) == [a, b, c]
@@ -220,19 +257,31 @@ def test_rows_with_a_null_id_are_left_out(spark: SparkSession, engine: str, type
 
 
 @pytest.mark.parametrize("type_", ["string", "bigint"])
-def test_graphs_without_edges_without_vertices_and_empty(spark: SparkSession, engine: str, type_: str) -> None:
+def test_graphs_without_edges_without_vertices_and_empty(
+    spark: SparkSession, engine: str, type_: str
+) -> None:
     a, b = ("a", "b") if type_ == "string" else (1, 2)
     no_edges = build(tables(spark, [a, b], [], type_), engine)
     assert rows(no_edges.pagerank(3)) == pytest.approx({a: 1.0, b: 1.0})
     assert rows(no_edges.connected_components()) == {a: a, b: b}
     assert rows(no_edges.triangle_count()) == {a: 0, b: 0}
-    assert rows(build(tables(spark, [], [(b, a)], type_), engine).connected_components()) == {a: a, b: a}
+    assert rows(build(tables(spark, [], [(b, a)], type_), engine).connected_components()) == {
+        a: a,
+        b: a,
+    }
     empty = build(tables(spark, [], [], type_), engine)
-    assert rows(empty.pagerank(3)) == rows(empty.label_propagation()) == rows(empty.shortest_paths([a])) == {}
+    assert (
+        rows(empty.pagerank(3))
+        == rows(empty.label_propagation())
+        == rows(empty.shortest_paths([a]))
+        == {}
+    )
 
 
 @pytest.mark.parametrize("type_", ["string", "bigint"])
-def test_a_landmark_that_is_no_vertex_is_in_no_map(spark: SparkSession, engine: str, type_: str) -> None:
+def test_a_landmark_that_is_no_vertex_is_in_no_map(
+    spark: SparkSession, engine: str, type_: str
+) -> None:
     a, b, nobody = ("a", "b", "z") if type_ == "string" else (1, 2, 99)
     graph = build(tables(spark, [a, b], [(a, b)], type_), engine)
     assert rows(graph.shortest_paths([nobody])) == {a: {}, b: {}}
@@ -240,7 +289,9 @@ def test_a_landmark_that_is_no_vertex_is_in_no_map(spark: SparkSession, engine: 
 
 
 @pytest.mark.parametrize("landmarks", ["ATL", [], ["ATL"]])
-def test_landmarks_that_cannot_be_ids_are_refused(spark: SparkSession, landmarks: Sequence[object]) -> None:
+def test_landmarks_that_cannot_be_ids_are_refused(
+    spark: SparkSession, landmarks: Sequence[object]
+) -> None:
     graph = build(tables(spark, [1], [(1, 2)], "int"))
     with pytest.raises(SpecError, match="landmarks"):
         graph.shortest_paths(landmarks)
@@ -251,13 +302,19 @@ def test_answers_do_not_depend_on_partitioning(spark: SparkSession) -> None:
     edges = [(f"n{number}", f"n{(number * number + 7) % 60}") for number in range(60)] * 2
     answers = []
     for parts in (1, 7):
-        offered = tables(spark, names if parts == 1 else names[::-1], edges if parts == 1 else edges[::-1])
+        offered = tables(
+            spark, names if parts == 1 else names[::-1], edges if parts == 1 else edges[::-1]
+        )
         for name in ("vertices", "edges"):
             frame = offered[name]
             assert isinstance(frame, DataFrame)
             offered[name] = frame.repartition(parts)
         graph = build(offered)
-        exact = (graph.connected_components(), graph.label_propagation(), graph.shortest_paths(["n7", "n23"]))
+        exact = (
+            graph.connected_components(),
+            graph.label_propagation(),
+            graph.shortest_paths(["n7", "n23"]),
+        )
         answers.append(([rows(frame) for frame in exact], rows(graph.pagerank())))
     assert answers[0][0] == answers[1][0]
     assert answers[0][1] == pytest.approx(answers[1][1])
@@ -278,7 +335,9 @@ def test_columns_of_other_names_are_named_in_params(spark: SparkSession) -> None
         "spark": spark,
         "params": {"id": "faa", "src": "origin", "dst": "dest"},
         "vertices": spark.createDataFrame([("ATL", 1), ("JFK", 2)], "faa string, id int"),
-        "edges": spark.createDataFrame([("JFK", "ATL", 760)], "origin string, dest string, miles int"),
+        "edges": spark.createDataFrame(
+            [("JFK", "ATL", 760)], "origin string, dest string, miles int"
+        ),
     }
     assert rows(build(offered).connected_components()) == {"ATL": "ATL", "JFK": "ATL"}
 
@@ -286,8 +345,14 @@ def test_columns_of_other_names_are_named_in_params(spark: SparkSession) -> None
 def test_a_job_gets_what_it_asks_for_by_name(spark: SparkSession) -> None:
     offered = {**tables(spark, "ab", [("a", "b")]), "names": spark.range(1)}
 
-    def run(graph: Graph, vertices: DataFrame, names: DataFrame, params: dict[str, str]) -> DataFrame:
-        assert (vertices, names, params) == (offered["vertices"], offered["names"], offered["params"])
+    def run(
+        graph: Graph, vertices: DataFrame, names: DataFrame, params: dict[str, str]
+    ) -> DataFrame:
+        assert (vertices, names, params) == (
+            offered["vertices"],
+            offered["names"],
+            offered["params"],
+        )
         return graph.pagerank().join(vertices, "id")
 
     result = produce(run, offered, "graphx")
@@ -318,7 +383,10 @@ def test_integers_of_two_widths_meet_in_longs(spark: SparkSession) -> None:
 
 
 def test_other_types_that_differ_are_refused(spark: SparkSession) -> None:
-    offered = {**tables(spark, ["1"], []), "edges": spark.createDataFrame([(1, 2)], "src int, dst int")}
+    offered = {
+        **tables(spark, ["1"], []),
+        "edges": spark.createDataFrame([(1, 2)], "src int, dst int"),
+    }
     with pytest.raises(SpecError, match="id is string, src is int, dst is int"):
         build(offered)
 
@@ -334,7 +402,10 @@ def test_a_missing_input_is_named_with_what_there_is(spark: SparkSession, name: 
 def test_a_missing_column_is_named_with_what_there_is(spark: SparkSession) -> None:
     offered = tables(spark, ["a"], [])
     offered["edges"] = spark.createDataFrame([("a", "b")], "origin string, dst string")
-    with pytest.raises(SpecError, match=r"'edges' has no column \['src'\]; it has \['origin', 'dst'\].*params=\{'src'"):
+    with pytest.raises(
+        SpecError,
+        match=r"'edges' has no column \['src'\]; it has \['origin', 'dst'\].*params=\{'src'",
+    ):
         build(offered)
     offered["params"] = {"src": "from"}
     with pytest.raises(SpecError, match=r"'edges' has no column \['from'\]"):
@@ -351,7 +422,8 @@ def test_graphframes_without_its_jar_says_which_to_add(spark: SparkSession) -> N
         pytest.skip("the jar is here")
     version = pytest.importorskip("graphframes").__version__
     with pytest.raises(
-        SpecError, match=rf"io\.graphframes:graphframes-spark4_2\.13:{version} to spark\.jars\.packages"
+        SpecError,
+        match=rf"io\.graphframes:graphframes-spark4_2\.13:{version} to spark\.jars\.packages",
     ):
         build(tables(spark, [], []), "graphframes")
 
@@ -359,7 +431,9 @@ def test_graphframes_without_its_jar_says_which_to_add(spark: SparkSession) -> N
 def test_graphframes_without_its_package_says_which_to_install(
     spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "graphframes", None)  # Python's own way to make an import fail
+    monkeypatch.setitem(
+        __import__("sys").modules, "graphframes", None
+    )  # Python's own way to make an import fail
     with pytest.raises(SpecError, match="graphframes-py"):
         build(tables(spark, [], []), "graphframes")
 
@@ -372,10 +446,14 @@ def test_a_connect_session_is_refused(spark: SparkSession) -> None:
 
 def test_graphframe_has_the_inputs_other_columns(spark: SparkSession) -> None:
     if not has_graphframes(spark):
-        pytest.skip("the jar io.graphframes:graphframes-spark4_2.13 is not on this session's class path")
+        pytest.skip(
+            "the jar io.graphframes:graphframes-spark4_2.13 is not on this session's class path"
+        )
     offered = tables(spark, [], [])
     offered["vertices"] = spark.createDataFrame([("a", 1), ("a", 1)], "id string, size int")
     offered["edges"] = spark.createDataFrame([("a", "b", 3)], "src string, dst string, miles int")
     frame = produce(lambda graphframe: graphframe.find("(x)-[e]->(y)"), offered, "graphframes")
     assert isinstance(frame, DataFrame)
-    assert [(row["x"]["size"], row["e"]["miles"], row["y"]["size"]) for row in frame.collect()] == [(1, 3, None)]
+    assert [(row["x"]["size"], row["e"]["miles"], row["y"]["size"]) for row in frame.collect()] == [
+        (1, 3, None)
+    ]

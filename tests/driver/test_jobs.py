@@ -28,7 +28,9 @@ HOUR = dict(
 PLANE = dict(tailnum="N1", year="1999", model="737-824")
 CANCELLED = dict(dep_time=None, dep_delay=None, arr_time=None, arr_delay=None, air_time=None)
 DAY = "2013-02-08"
-CLEAN = dict(ds="2013-02-08", origin="EWR", carrier="UA", cancelled=False, dep_delay=5, arr_delay=10)
+CLEAN = dict(
+    ds="2013-02-08", origin="EWR", carrier="UA", cancelled=False, dep_delay=5, arr_delay=10
+)
 
 Cells = dict[str, Any]
 Trained = tuple[PipelineModel, dict[str, float]]
@@ -44,7 +46,11 @@ def strings(spark: SparkSession, *rows: Cells) -> DataFrame:
 
 def clean(spark: SparkSession, *flights: Cells, weather: tuple[Cells, ...] = (HOUR,)) -> list[Row]:
     run = load_run(str(JOBS / "clean_flights.py"))
-    out = run(flights=strings(spark, *flights), weather=strings(spark, *weather), planes=strings(spark, PLANE))
+    out = run(
+        flights=strings(spark, *flights),
+        weather=strings(spark, *weather),
+        planes=strings(spark, PLANE),
+    )
     return out.orderBy("flight").collect()
 
 
@@ -60,7 +66,12 @@ class TestCleanFlights:
 
     def test_a_cancelled_flight_stays_without_a_departure(self, spark: SparkSession) -> None:
         (row,) = clean(spark, FLIGHT | CANCELLED)
-        assert (row.cancelled, row.dep_time, row.dep_delay, row.arr_delay) == (True, None, None, None)
+        assert (row.cancelled, row.dep_time, row.dep_delay, row.arr_delay) == (
+            True,
+            None,
+            None,
+            None,
+        )
         assert row.sched_dep_time == datetime(2013, 2, 8, 22)
 
     def test_a_flight_after_midnight_departs_on_the_next_day(self, spark: SparkSession) -> None:
@@ -69,18 +80,27 @@ class TestCleanFlights:
 
     def test_a_flight_without_weather_or_known_plane_stays(self, spark: SparkSession) -> None:
         unknown, unnamed = clean(
-            spark, FLIGHT | {"tailnum": "N9", "origin": "JFK"}, FLIGHT | {"tailnum": None, "flight": "600"}
+            spark,
+            FLIGHT | {"tailnum": "N9", "origin": "JFK"},
+            FLIGHT | {"tailnum": None, "flight": "600"},
         )
         assert (unknown.temp, unknown.plane_model, unknown.plane_year) == (None, None, None)
         assert (unnamed.tailnum, unnamed.temp, unnamed.plane_model) == (None, 30.02, None)
 
     def test_an_hour_read_twice_does_not_multiply_flights(self, spark: SparkSession) -> None:
         colder = HOUR | {"temp": "25.0", "wind_speed": "99"}
-        rows = clean(spark, FLIGHT, FLIGHT | {"flight": "600"}, weather=(colder, HOUR, HOUR | {"temp": None}))
-        assert [(row.flight, row.temp, row.wind_speed) for row in rows] == [(517, 30.02, 20.7), (600, 30.02, 20.7)]
+        rows = clean(
+            spark, FLIGHT, FLIGHT | {"flight": "600"}, weather=(colder, HOUR, HOUR | {"temp": None})
+        )
+        assert [(row.flight, row.temp, row.wind_speed) for row in rows] == [
+            (517, 30.02, 20.7),
+            (600, 30.02, 20.7),
+        ]
 
     @pytest.mark.parametrize("column", ["dep_delay", "flight", "minute", "distance"])
-    def test_a_value_of_the_wrong_type_fails_instead_of_vanishing(self, spark: SparkSession, column: str) -> None:
+    def test_a_value_of_the_wrong_type_fails_instead_of_vanishing(
+        self, spark: SparkSession, column: str
+    ) -> None:
         with pytest.raises(NumberFormatException, match="twelve"):
             clean(spark, FLIGHT | {column: "twelve"})
 
@@ -99,7 +119,9 @@ class TestDailyDelays:
     def test_sums_each_carrier_at_each_airport(self, spark: SparkSession) -> None:
         late, diverted = CLEAN | {"dep_delay": 60, "arr_delay": 41}, CLEAN | {"arr_delay": None}
         gone = CLEAN | {"cancelled": True, "dep_delay": None, "arr_delay": None}
-        found = self.delays(spark, CLEAN, late, diverted, gone, CLEAN | {"origin": "JFK", "arr_delay": 15})
+        found = self.delays(
+            spark, CLEAN, late, diverted, gone, CLEAN | {"origin": "JFK", "arr_delay": 15}
+        )
         assert found["EWR", "UA"] == dict(
             origin="EWR", carrier="UA", flights=4, cancelled=1, late=1, mean_dep_delay=23.33, mean_arr_delay=25.5,
             max_arr_delay=41,
@@ -107,11 +129,18 @@ class TestDailyDelays:
         assert (found["JFK", "UA"]["late"], len(found)) == (0, 2)
 
     def test_sees_its_own_day_only(self, spark: SparkSession) -> None:
-        found = self.delays(spark, CLEAN, CLEAN | {"ds": "2013-02-07"}, CLEAN | {"ds": "2013-02-09", "carrier": "AA"})
+        found = self.delays(
+            spark,
+            CLEAN,
+            CLEAN | {"ds": "2013-02-07"},
+            CLEAN | {"ds": "2013-02-09", "carrier": "AA"},
+        )
         assert {key: row["flights"] for key, row in found.items()} == {("EWR", "UA"): 1}
 
     def test_a_carrier_that_never_left_has_no_mean(self, spark: SparkSession) -> None:
-        found = self.delays(spark, CLEAN | {"cancelled": True, "dep_delay": None, "arr_delay": None})
+        found = self.delays(
+            spark, CLEAN | {"cancelled": True, "dep_delay": None, "arr_delay": None}
+        )
         assert found["EWR", "UA"]["mean_arr_delay"] is None
 
 
@@ -141,7 +170,9 @@ class TestRankAirports:
         assert (first.iata, first.name, first["rank"]) == ("ORD", "O'Hare", 1)
         assert sorted(row["rank"] for row in ranks.values()) == [1, 2, 3, 4, 5, 6]
 
-    def test_a_destination_missing_from_the_airports_stays_without_a_name(self, ranks: dict[str, Row]) -> None:
+    def test_a_destination_missing_from_the_airports_stays_without_a_name(
+        self, ranks: dict[str, Row]
+    ) -> None:
         assert ranks["SJU"].name is None and ranks["SJU"].pagerank > ranks["EWR"].pagerank
 
     def test_an_airport_without_a_route_is_left_out(self, ranks: dict[str, Row]) -> None:
@@ -191,21 +222,32 @@ class TestTrainDelayModel:
             "baseline_log_loss",
             "area_under_roc",
         }
-        assert 0.5 < metrics["area_under_roc"] < 0.95 and metrics["log_loss"] < metrics["baseline_log_loss"]
+        assert (
+            0.5 < metrics["area_under_roc"] < 0.95
+            and metrics["log_loss"] < metrics["baseline_log_loss"]
+        )
 
     def test_learns_from_arrivals_up_to_its_own_day(self, trained: Trained) -> None:
-        assert trained[1]["train_rows"] + trained[1]["test_rows"] == 455  # of 930 flights, 458 left, 455 arrived
+        assert (
+            trained[1]["train_rows"] + trained[1]["test_rows"] == 455
+        )  # of 930 flights, 458 left, 455 arrived
 
     def test_is_the_same_every_time(self, flights: DataFrame, trained: Trained) -> None:
         assert train(flights.repartition(3))[1] == pytest.approx(trained[1], rel=1e-6)
 
-    def test_needs_nothing_that_is_known_only_later(self, flights: DataFrame, trained: Trained) -> None:
-        scheduled = flights.drop("dep_time", "dep_delay", "arr_delay", "air_time", "cancelled", "ds")
+    def test_needs_nothing_that_is_known_only_later(
+        self, flights: DataFrame, trained: Trained
+    ) -> None:
+        scheduled = flights.drop(
+            "dep_time", "dep_delay", "arr_delay", "air_time", "cancelled", "ds"
+        )
         predicted = trained[0].transform(scheduled)
         assert predicted.where("prediction IN (0, 1)").count() == 930
 
     @pytest.mark.parametrize("late", [0, 1])
-    def test_a_day_with_hardly_a_late_flight_is_measured_all_the_same(self, flights: DataFrame, late: int) -> None:
+    def test_a_day_with_hardly_a_late_flight_is_measured_all_the_same(
+        self, flights: DataFrame, late: int
+    ) -> None:
         few = flights.where("arr_delay <= 15").unionByName(
             flights.where("arr_delay > 15").orderBy("flight").limit(late)
         )
@@ -214,7 +256,10 @@ class TestTrainDelayModel:
         assert all(isfinite(value) for value in metrics.values())
 
     def test_a_day_without_any_weather_is_learned_from(self, flights: DataFrame) -> None:
-        nothing = {name: F.lit(None).cast("double") for name in ("temp", "humid", "wind_speed", "precip", "visib")}
+        nothing = {
+            name: F.lit(None).cast("double")
+            for name in ("temp", "humid", "wind_speed", "precip", "visib")
+        }
         assert train(flights.withColumns(nothing))[1]["test_rows"] > 0
 
 

@@ -11,7 +11,9 @@ LAND = Path(__file__).parents[2] / "demo" / "land.py"
 
 
 def land(folder: Path) -> str:
-    done = subprocess.run([sys.executable, LAND, "--to", folder], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, LAND, "--to", folder], check=True, capture_output=True, text=True
+    )
     return done.stdout
 
 
@@ -31,16 +33,24 @@ def test_every_day_has_its_files(landing: Path) -> None:
     for name in ("flights", "weather"):
         days = sorted(file.name for file in (landing / name).iterdir())
         assert (len(days), days[0], days[-1]) == (365, "2013-01-01.csv", "2013-12-31.csv")
-    assert {file.name for file in landing.glob("*.csv")} == {"airlines.csv", "airports.csv", "planes.csv"}
+    assert {file.name for file in landing.glob("*.csv")} == {
+        "airlines.csv",
+        "airports.csv",
+        "planes.csv",
+    }
 
 
 @pytest.mark.parametrize(("name", "expected"), [("flights", 336_776), ("weather", 26_115)])
-def test_every_row_of_the_year_lands_on_its_local_day(landing: Path, name: str, expected: int) -> None:
+def test_every_row_of_the_year_lands_on_its_local_day(
+    landing: Path, name: str, expected: int
+) -> None:
     landed = 0
     for file in (landing / name).iterdir():
         table = rows(file)
         landed += len(table)
-        assert {f"{row['year']}-{row['month']:0>2}-{row['day']:0>2}" for row in table} <= {file.stem}
+        assert {f"{row['year']}-{row['month']:0>2}-{row['day']:0>2}" for row in table} <= {
+            file.stem
+        }
     assert landed == expected
 
 
@@ -57,7 +67,11 @@ def test_the_day_of_the_blizzard(landing: Path) -> None:
 
 def test_values_keep_their_text(landing: Path) -> None:
     first = rows(landing / "flights" / "2013-01-01.csv")[0]
-    assert (first["dep_time"], first["arr_delay"], first["time_hour"]) == ("517", "11", "2013-01-01T10:00:00Z")
+    assert (first["dep_time"], first["arr_delay"], first["time_hour"]) == (
+        "517",
+        "11",
+        "2013-01-01T10:00:00Z",
+    )
     assert rows(landing / "planes.csv")[0]["speed"] == ""
 
 

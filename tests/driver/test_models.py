@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from pyspark.sql import SparkSession
-from tests.driver.attempts import CLOSED, NAME, NO_ALIAS, PASS, WARN, Trial, all_of, breaking, champion, ridge, versions
+from tests.driver.attempts import (
+    CLOSED,
+    NAME,
+    NO_ALIAS,
+    PASS,
+    WARN,
+    Trial,
+    all_of,
+    breaking,
+    champion,
+    ridge,
+    versions,
+)
 
 from tidegate.contract import digest
 from tidegate.driver.kinds.train import Trained
@@ -28,7 +40,9 @@ def test_nobody_reads_a_staged_version(spark: SparkSession, client: MlflowClient
     assert champion(client) is None
 
 
-def test_publish_moves_the_alias_and_tells_what_was_there(spark: SparkSession, client: MlflowClient) -> None:
+def test_publish_moves_the_alias_and_tells_what_was_there(
+    spark: SparkSession, client: MlflowClient
+) -> None:
     first = Trial(spark, at=1000, run_id="r1").run()
     second = Trial(spark, at=2000, run_id="r2").run(judgement=WARN)
 
@@ -38,7 +52,9 @@ def test_publish_moves_the_alias_and_tells_what_was_there(spark: SparkSession, c
     assert client.get_model_version(NAME, "2").tags["tidegate.verdict"] == "warn"
 
 
-def test_version_and_run_say_where_they_come_from(spark: SparkSession, client: MlflowClient) -> None:
+def test_version_and_run_say_where_they_come_from(
+    spark: SparkSession, client: MlflowClient
+) -> None:
     trial = Trial(spark, at=1000, try_number=3)
     trial.run(ridge(rmse=0.25, r2=0.9))
 
@@ -58,7 +74,9 @@ def test_version_and_run_say_where_they_come_from(spark: SparkSession, client: M
 def test_the_staged_frame_is_one_row_of_doubles(spark: SparkSession) -> None:
     trial = Trial(spark)
     trial.begin()
-    staged = trial.target.stage(ridge(rmse=0.1, rows=7.0, lost=math.nan, odd=-math.inf), lambda frame: frame)
+    staged = trial.target.stage(
+        ridge(rmse=0.1, rows=7.0, lost=math.nan, odd=-math.inf), lambda frame: frame
+    )
 
     assert staged.rows == 1
     assert set(dict(staged.frame.dtypes).values()) == {"double"}
@@ -67,7 +85,9 @@ def test_the_staged_frame_is_one_row_of_doubles(spark: SparkSession) -> None:
     assert math.isnan(row.lost)
 
 
-def test_a_closed_gate_leaves_the_champion_byte_for_byte(spark: SparkSession, client: MlflowClient) -> None:
+def test_a_closed_gate_leaves_the_champion_byte_for_byte(
+    spark: SparkSession, client: MlflowClient
+) -> None:
     Trial(spark, at=1000, run_id="r1").run(ridge(slope=2.0))
     before = all_of(client, 1)
 
@@ -80,13 +100,17 @@ def test_a_closed_gate_leaves_the_champion_byte_for_byte(spark: SparkSession, cl
     assert load_model(spark, NAME, 1).predict([[10.0]]) == pytest.approx(20.0, abs=0.1)
 
 
-def test_a_held_version_is_not_resumed_and_falls_to_the_next_attempt(spark: SparkSession, client: MlflowClient) -> None:
+def test_a_held_version_is_not_resumed_and_falls_to_the_next_attempt(
+    spark: SparkSession, client: MlflowClient
+) -> None:
     Trial(spark, at=1000).run(judgement=CLOSED)
     assert Trial(spark, at=2000, try_number=2).begin() is None
     assert versions(client) == []
 
 
-def test_discard_takes_the_version_away_and_keeps_the_fence(spark: SparkSession, client: MlflowClient) -> None:
+def test_discard_takes_the_version_away_and_keeps_the_fence(
+    spark: SparkSession, client: MlflowClient
+) -> None:
     old, new = Trial(spark, at=1000), Trial(spark, at=2000)
     old.begin()
     new.begin()
@@ -101,7 +125,9 @@ def test_discard_takes_the_version_away_and_keeps_the_fence(spark: SparkSession,
         old.stage()
 
 
-def test_discard_after_the_verdict_touches_nothing(spark: SparkSession, client: MlflowClient, mlflow_db: Path) -> None:
+def test_discard_after_the_verdict_touches_nothing(
+    spark: SparkSession, client: MlflowClient, mlflow_db: Path
+) -> None:
     trial = Trial(spark)
     trial.begin()
     trial.stage()
@@ -127,7 +153,9 @@ def test_two_stages_may_write_one_model(spark: SparkSession, client: MlflowClien
     assert champion(client) == 1
 
 
-def test_a_model_that_cannot_be_saved_is_the_authors_to_fix(spark: SparkSession, client: MlflowClient) -> None:
+def test_a_model_that_cannot_be_saved_is_the_authors_to_fix(
+    spark: SparkSession, client: MlflowClient
+) -> None:
     trial = Trial(spark)
     trial.begin()
     model = ridge().model
@@ -216,8 +244,12 @@ def test_a_store_that_mlflow_cannot_open_is_named(
         Trial(spark)
 
 
-def test_a_tracking_server_that_is_away_is_unavailable(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tracking_server_that_is_away_is_unavailable(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(ClusterUnavailable, match="MLflow did not open the registered model 'delays'"):
+    with pytest.raises(
+        ClusterUnavailable, match="MLflow did not open the registered model 'delays'"
+    ):
         Trial(spark)

@@ -8,7 +8,18 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from pyspark.sql import SparkSession
 from sklearn.linear_model import Ridge
-from tests.driver.attempts import CLOSED, NAME, NO_ALIAS, PASS, WARN, Trial, X, breaking, champion, versions
+from tests.driver.attempts import (
+    CLOSED,
+    NAME,
+    NO_ALIAS,
+    PASS,
+    WARN,
+    Trial,
+    X,
+    breaking,
+    champion,
+    versions,
+)
 
 from tidegate.contract import Judgement
 from tidegate.driver.kinds.train import Trained
@@ -19,7 +30,9 @@ pytest_plugins = "tests.driver.mlflow_store"
 pytestmark = pytest.mark.usefixtures("mlflow_db")
 
 
-def test_an_older_attempt_that_wakes_before_begin_is_fenced(spark: SparkSession, client: MlflowClient) -> None:
+def test_an_older_attempt_that_wakes_before_begin_is_fenced(
+    spark: SparkSession, client: MlflowClient
+) -> None:
     old, new = Trial(spark, at=1000), Trial(spark, at=2000, try_number=2)
     new.begin()
     new.stage()
@@ -29,7 +42,9 @@ def test_an_older_attempt_that_wakes_before_begin_is_fenced(spark: SparkSession,
     assert new.target.publish(PASS).version == 1
 
 
-def test_an_older_attempt_that_wakes_before_stage_is_fenced(spark: SparkSession, client: MlflowClient) -> None:
+def test_an_older_attempt_that_wakes_before_stage_is_fenced(
+    spark: SparkSession, client: MlflowClient
+) -> None:
     old, new = Trial(spark, at=1000), Trial(spark, at=2000, try_number=2)
     old.begin()
     new.begin()
@@ -50,7 +65,9 @@ def test_an_older_attempt_that_wakes_before_stage_is_fenced_though_the_newer_is_
 
 
 @pytest.mark.parametrize("act", ["publish", "hold"])
-def test_an_older_attempt_that_wakes_after_stage_is_fenced(spark: SparkSession, client: MlflowClient, act: str) -> None:
+def test_an_older_attempt_that_wakes_after_stage_is_fenced(
+    spark: SparkSession, client: MlflowClient, act: str
+) -> None:
     old, new = Trial(spark, at=1000), Trial(spark, at=2000, try_number=2)
     old.begin()
     old.stage()
@@ -97,7 +114,9 @@ def test_an_older_attempt_that_wakes_after_its_judgement_is_fenced(
     assert champion(client) is None
 
 
-def test_mlflow_itself_refuses_an_alias_for_a_deleted_version(spark: SparkSession, client: MlflowClient) -> None:
+def test_mlflow_itself_refuses_an_alias_for_a_deleted_version(
+    spark: SparkSession, client: MlflowClient
+) -> None:
     """The ground all fencing stands on."""
     trial = Trial(spark)
     trial.begin()
@@ -107,7 +126,9 @@ def test_mlflow_itself_refuses_an_alias_for_a_deleted_version(spark: SparkSessio
         client.set_registered_model_alias(NAME, "champion", "1")
 
 
-def test_of_two_drivers_of_one_attempt_the_last_to_begin_publishes(spark: SparkSession, client: MlflowClient) -> None:
+def test_of_two_drivers_of_one_attempt_the_last_to_begin_publishes(
+    spark: SparkSession, client: MlflowClient
+) -> None:
     first, second = Trial(spark, at=1000), Trial(spark, at=1000)
     first.begin()
     second.begin()
@@ -135,7 +156,9 @@ def test_published_versions_survive_every_fence(spark: SparkSession, client: Mlf
     for day in range(1, 4):
         Trial(spark, at=day * 1000, run_id=f"r{day}").run()
     assert versions(client) == [1, 2, 3]
-    marks = [tag for tag in client.get_registered_model(NAME).tags if tag.startswith("tidegate.attempt.")]
+    marks = [
+        tag for tag in client.get_registered_model(NAME).tags if tag.startswith("tidegate.attempt.")
+    ]
     assert len(marks) == 1
 
 
@@ -161,7 +184,9 @@ def test_a_crash_between_judge_and_publish_is_resumed(
     assert champion(client) == 2
 
 
-def test_a_crash_between_publish_and_report_is_resumed(spark: SparkSession, client: MlflowClient) -> None:
+def test_a_crash_between_publish_and_report_is_resumed(
+    spark: SparkSession, client: MlflowClient
+) -> None:
     Trial(spark, at=500, run_id="r0").run()
     Trial(spark, at=1000).run()
     output = Trial(spark, at=2000, try_number=2).begin()
@@ -183,7 +208,9 @@ def test_a_crash_right_after_the_alias_moved_is_resumed(
     assert versions(client) == [1, 2]
 
 
-def test_a_run_published_and_overtaken_is_not_published_again(spark: SparkSession, client: MlflowClient) -> None:
+def test_a_run_published_and_overtaken_is_not_published_again(
+    spark: SparkSession, client: MlflowClient
+) -> None:
     Trial(spark, at=1000, run_id="r1").run()
     Trial(spark, at=2000, run_id="r2").run()
     output = Trial(spark, at=3000, run_id="r1", try_number=2).begin()
@@ -192,7 +219,9 @@ def test_a_run_published_and_overtaken_is_not_published_again(spark: SparkSessio
     assert champion(client) == 2
 
 
-def test_another_run_resumes_nothing(spark: SparkSession, client: MlflowClient, mlflow_db: Path) -> None:
+def test_another_run_resumes_nothing(
+    spark: SparkSession, client: MlflowClient, mlflow_db: Path
+) -> None:
     old = Trial(spark, at=1000, run_id="r1")
     old.begin()
     old.stage()
@@ -202,7 +231,9 @@ def test_another_run_resumes_nothing(spark: SparkSession, client: MlflowClient, 
     assert versions(client) == []
 
 
-def test_a_version_without_a_verdict_is_not_resumed(spark: SparkSession, client: MlflowClient) -> None:
+def test_a_version_without_a_verdict_is_not_resumed(
+    spark: SparkSession, client: MlflowClient
+) -> None:
     old = Trial(spark, at=1000)
     old.begin()
     old.stage()

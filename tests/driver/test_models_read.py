@@ -28,8 +28,13 @@ def points(spark: SparkSession) -> DataFrame:
     return spark.range(20).selectExpr("double(id) AS x", "double(id) * 2 + 1 AS y")
 
 
-def test_a_spark_pipeline_comes_back_and_predicts_the_same(spark: SparkSession, points: DataFrame) -> None:
-    stages = [VectorAssembler(inputCols=["x"], outputCol="features"), LinearRegression(labelCol="y", regParam=0.1)]
+def test_a_spark_pipeline_comes_back_and_predicts_the_same(
+    spark: SparkSession, points: DataFrame
+) -> None:
+    stages = [
+        VectorAssembler(inputCols=["x"], outputCol="features"),
+        LinearRegression(labelCol="y", regParam=0.1),
+    ]
     model = Pipeline(stages=stages).fit(points)
     Trial(spark).run(Trained(model, {"rmse": 0.1}))
 
@@ -61,7 +66,9 @@ def test_a_scikit_learn_model_comes_back_and_predicts_the_same(spark: SparkSessi
     assert np.array_equal(loaded.predict(X), trained.model.predict(X))
 
 
-def test_another_process_reads_the_champion_with_plain_mlflow(spark: SparkSession, tmp_path: Path) -> None:
+def test_another_process_reads_the_champion_with_plain_mlflow(
+    spark: SparkSession, tmp_path: Path
+) -> None:
     """From another folder, with neither tidegate nor the job file at hand, though the job defines its own step."""
     job = tmp_path / "train_doubled.py"
     job.write_text(
@@ -84,7 +91,9 @@ def test_another_process_reads_the_champion_with_plain_mlflow(spark: SparkSessio
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
 
-    seen = subprocess.run([sys.executable, "-c", reader], cwd=elsewhere, capture_output=True, text=True, check=False)
+    seen = subprocess.run(
+        [sys.executable, "-c", reader], cwd=elsewhere, capture_output=True, text=True, check=False
+    )
 
     assert seen.returncode == 0, seen.stderr
     assert [float(number) for number in seen.stdout.split()] == trained.model.predict(X).tolist()

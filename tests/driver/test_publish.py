@@ -25,14 +25,18 @@ def table() -> str:
 
 
 def frame(spark: SparkSession, rows: int, **columns: str) -> DataFrame:
-    return spark.range(rows).selectExpr("id", *(f"{sql} AS {name}" for name, sql in columns.items()))
+    return spark.range(rows).selectExpr(
+        "id", *(f"{sql} AS {name}" for name, sql in columns.items())
+    )
 
 
 def as_is(data: DataFrame) -> DataFrame:
     return data
 
 
-def publish(spark: SparkSession, at: StageSpec, data: DataFrame, fingerprint: str | None = None) -> Output:
+def publish(
+    spark: SparkSession, at: StageSpec, data: DataFrame, fingerprint: str | None = None
+) -> Output:
     target = TableTarget(spark, at, fingerprint or str(at.attempt))
     done = target.begin()
     if done is None:
@@ -50,14 +54,18 @@ def refs(spark: SparkSession, table: str) -> set[str]:
     return {row.name for row in spark.sql(f"SELECT name FROM {table}.refs").collect()}
 
 
-def test_a_first_publish_creates_the_table_and_leaves_only_main(spark: SparkSession, table: str) -> None:
+def test_a_first_publish_creates_the_table_and_leaves_only_main(
+    spark: SparkSession, table: str
+) -> None:
     done = publish(spark, spec(table, partition=DAY), frame(spark, 3, v="id * 2"))
     assert seen(spark, table) == [(0, 0, "2013-01-01"), (1, 2, "2013-01-01"), (2, 4, "2013-01-01")]
     assert refs(spark, table) == {"main"}
     assert (done.rows, done.previous) == (3, None)
 
 
-def test_the_same_date_twice_gives_the_same_table_and_another_leaves_it_alone(spark: SparkSession, table: str) -> None:
+def test_the_same_date_twice_gives_the_same_table_and_another_leaves_it_alone(
+    spark: SparkSession, table: str
+) -> None:
     publish(spark, spec(table, partition=DAY), frame(spark, 3))
     publish(spark, spec(table, partition=NEXT, run_id="r2"), frame(spark, 2))
     before = seen(spark, table)
@@ -88,10 +96,14 @@ def test_without_a_partition_the_table_is_replaced(spark: SparkSession, table: s
     assert seen(spark, table) == []
 
 
-def test_a_published_snapshot_says_who_what_and_with_which_verdict(spark: SparkSession, table: str) -> None:
+def test_a_published_snapshot_says_who_what_and_with_which_verdict(
+    spark: SparkSession, table: str
+) -> None:
     at = spec(table, partition=DAY)
     done = publish(spark, at, frame(spark, 1))
-    row = spark.sql(f"SELECT summary FROM {table}.snapshots WHERE snapshot_id = {done.version}").first()
+    row = spark.sql(
+        f"SELECT summary FROM {table}.snapshots WHERE snapshot_id = {done.version}"
+    ).first()
     assert row is not None
     assert row.summary["tidegate.stage"] == at.stage
     assert row.summary["tidegate.run_id"] == "r1"
@@ -103,7 +115,11 @@ def test_a_published_snapshot_says_who_what_and_with_which_verdict(spark: SparkS
 
 def test_a_closed_gate_changes_nothing_a_reader_can_see(spark: SparkSession, table: str) -> None:
     publish(spark, spec(table, partition=DAY), frame(spark, 3))
-    before = spark.sql(f"SELECT * FROM {table}.history").collect(), seen(spark, table), spark.table(table).schema
+    before = (
+        spark.sql(f"SELECT * FROM {table}.history").collect(),
+        seen(spark, table),
+        spark.table(table).schema,
+    )
     target = TableTarget(spark, spec(table, partition=DAY, run_id="r2"), "f2")
     assert target.begin() is None
     target.stage(frame(spark, 9, extra="'new column'"), as_is)
@@ -139,12 +155,16 @@ def test_two_dates_that_run_at_once_both_reach_readers(spark: SparkSession, tabl
     done = second.publish(PASS)
     assert len(seen(spark, table)) == 6
     assert refs(spark, table) == {"main"}
-    summary = spark.sql(f"SELECT summary FROM {table}.snapshots WHERE snapshot_id = {done.version}").first()
+    summary = spark.sql(
+        f"SELECT summary FROM {table}.snapshots WHERE snapshot_id = {done.version}"
+    ).first()
     assert summary is not None
     assert summary.summary["tidegate.verdict"] == "pass"
 
 
-def test_whole_table_replaced_by_somebody_else_meanwhile_is_a_publish_error(spark: SparkSession, table: str) -> None:
+def test_whole_table_replaced_by_somebody_else_meanwhile_is_a_publish_error(
+    spark: SparkSession, table: str
+) -> None:
     publish(spark, spec(table), frame(spark, 1))
     target = TableTarget(spark, spec(table, run_id="r2", task_id="other"), "f2")
     target.begin()
@@ -193,7 +213,9 @@ def test_an_older_attempt_is_fenced_at_whatever_point_it_wakes_up(
         assert len(seen(spark, table)) == 2
 
 
-def test_a_write_under_way_when_the_fence_rises_still_cannot_publish(spark: SparkSession, table: str) -> None:
+def test_a_write_under_way_when_the_fence_rises_still_cannot_publish(
+    spark: SparkSession, table: str
+) -> None:
     """Iceberg recreates the removed data branch when that write commits; the token stays gone."""
     publish(spark, spec(table, partition=DAY), frame(spark, 1))
     zombie = TableTarget(spark, spec(table, partition=DAY, run_id="r2", try_number=1), "f")
@@ -219,12 +241,16 @@ def test_a_write_under_way_when_the_fence_rises_still_cannot_publish(spark: Spar
     assert len(seen(spark, table)) == 2
 
 
-def test_a_retry_publishes_what_was_judged_without_doing_the_work_again(spark: SparkSession, table: str) -> None:
+def test_a_retry_publishes_what_was_judged_without_doing_the_work_again(
+    spark: SparkSession, table: str
+) -> None:
     publish(spark, spec(table, partition=DAY), frame(spark, 1))
     first = TableTarget(spark, spec(table, partition=DAY, run_id="r2", try_number=1), "same")
     first.begin()
     first.stage(frame(spark, 4), as_is)
-    first._table.label(first._branch, {**first._summary, "tidegate.verdict": "pass"})  # killed right here
+    first._table.label(
+        first._branch, {**first._summary, "tidegate.verdict": "pass"}
+    )  # killed right here
     retry = TableTarget(spark, spec(table, partition=DAY, run_id="r2", try_number=2), "same")
     done = retry.begin()
     assert done is not None
@@ -239,7 +265,9 @@ def test_a_retry_whose_report_alone_was_lost_does_not_publish_twice(
 ) -> None:
     publish(spark, spec(table, partition=DAY), frame(spark, 3), fingerprint="same")
     snapshots = spark.sql(f"SELECT * FROM {table}.history").count()
-    publish(spark, spec(table, partition=DAY, try_number=2), frame(spark, 3), fingerprint=fingerprint)
+    publish(
+        spark, spec(table, partition=DAY, try_number=2), frame(spark, 3), fingerprint=fingerprint
+    )
     again = spark.sql(f"SELECT * FROM {table}.history").count()
     assert (again == snapshots) == (fingerprint == "same")
     assert len(seen(spark, table)) == 3
@@ -249,10 +277,20 @@ def test_an_append_is_exactly_once_per_run(spark: SparkSession, table: str) -> N
     publish(spark, spec(table, mode="append"), frame(spark, 3), fingerprint="a")
     publish(spark, spec(table, mode="append", run_id="r2"), frame(spark, 2), fingerprint="b")
     assert len(seen(spark, table)) == 5
-    retried = publish(spark, spec(table, mode="append", run_id="r2", try_number=2), frame(spark, 2), fingerprint="b")
+    retried = publish(
+        spark,
+        spec(table, mode="append", run_id="r2", try_number=2),
+        frame(spark, 2),
+        fingerprint="b",
+    )
     assert "already published" in str(retried.note)
     with pytest.raises(SpecError, match="already appended"):
-        publish(spark, spec(table, mode="append", run_id="r2", try_number=3), frame(spark, 9), fingerprint="c")
+        publish(
+            spark,
+            spec(table, mode="append", run_id="r2", try_number=3),
+            frame(spark, 9),
+            fingerprint="c",
+        )
     assert len(seen(spark, table)) == 5
 
 
@@ -278,10 +316,18 @@ def test_what_a_gate_reads_back_is_what_this_attempt_wrote(
 def test_a_column_added_by_the_job_evolves_the_table(spark: SparkSession, table: str) -> None:
     publish(spark, spec(table, partition=DAY), frame(spark, 2))
     done = publish(spark, spec(table, partition=NEXT, run_id="r2"), frame(spark, 1, extra="'x'"))
-    assert seen(spark, table) == [(0, "2013-01-01", None), (0, "2013-01-02", "x"), (1, "2013-01-01", None)]
+    assert seen(spark, table) == [
+        (0, "2013-01-01", None),
+        (0, "2013-01-02", "x"),
+        (1, "2013-01-01", None),
+    ]
     assert "extra" in str(done.note)
     assert refs(spark, table) == {"main"}
-    assert not [t for t in spark.catalog.listTables("lake.db") if t.name.startswith(table.rpartition(".")[2] + "__")]
+    assert not [
+        t
+        for t in spark.catalog.listTables("lake.db")
+        if t.name.startswith(table.rpartition(".")[2] + "__")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -308,7 +354,9 @@ def test_a_narrower_number_widens_into_the_table(spark: SparkSession, table: str
     assert seen(spark, table) == [(0, 0), (1, 1)]
 
 
-def test_a_row_of_another_partition_never_reaches_its_table(spark: SparkSession, table: str) -> None:
+def test_a_row_of_another_partition_never_reaches_its_table(
+    spark: SparkSession, table: str
+) -> None:
     publish(spark, spec(table, partition=DAY), frame(spark, 2))
     publish(spark, spec(table, partition=NEXT, run_id="r2"), frame(spark, 2))
     before = seen(spark, table)

@@ -35,14 +35,19 @@ class Bench:
         (self.folder / name).write_text(text)
         return str(self.folder / name)
 
-    def run(self, job: str = CLEAN, reads: Mapping[str, Any] | None = None, **overrides: Any) -> tuple[int, Report]:
+    def run(
+        self, job: str = CLEAN, reads: Mapping[str, Any] | None = None, **overrides: Any
+    ) -> tuple[int, Report]:
         kind = overrides.get("kind", "batch")
         file = Path(self.file("job.sql" if kind == "sql" else "job.py", job))
         expectations = overrides.pop("expectations", [])
         given: dict[str, Any] = {
             "job": str(file),
             "job_sha256": digest(file.read_bytes()),
-            "reads": tuple(Read.parse(n, v) for n, v in (reads or {"orders": str(self.folder / "orders.csv")}).items()),
+            "reads": tuple(
+                Read.parse(n, v)
+                for n, v in (reads or {"orders": str(self.folder / "orders.csv")}).items()
+            ),
             "suite": Suite(name="s", document={"name": "s", "expectations": expectations}),
             "folder": str(self.folder),
         }
@@ -76,7 +81,11 @@ def test_a_stage_publishes_and_reports_what_it_did(bench: Bench) -> None:
 
 
 def test_a_warning_publishes_and_says_so(bench: Bench) -> None:
-    high = {"type": "expect_column_max_to_be_between", "kwargs": {"column": "v", "max_value": 3}, "severity": "warning"}
+    high = {
+        "type": "expect_column_max_to_be_between",
+        "kwargs": {"column": "v", "max_value": 3},
+        "severity": "warning",
+    }
     code, report = bench.run(expectations=[NOT_NULL, high])
     assert (code, report.outcome) == (0, "published")
     assert report.judgement is not None
@@ -116,7 +125,9 @@ def test_sql_sees_inputs_as_views_and_params_as_markers(bench: Bench) -> None:
     text = """-- a ';' in a comment
     CREATE TEMPORARY VIEW big AS SELECT *, ';' AS mark FROM orders WHERE CAST(v AS DOUBLE) > :least;
     SELECT CAST(id AS INT) AS id, :ds AS day, mark FROM big /* ; */ ;"""
-    code, report = bench.run(text, kind="sql", params={"least": 3.0, "ds": "2013-01-01", "list": [1]})
+    code, report = bench.run(
+        text, kind="sql", params={"least": 3.0, "ds": "2013-01-01", "list": [1]}
+    )
     assert (code, report.failure) == (0, None)
     assert bench.rows() == [(2, "2013-01-01", ";")]
 
@@ -147,7 +158,9 @@ def test_a_gate_alone_judges_and_publishes_nothing(bench: Bench) -> None:
     other = str(bench.folder / "orders.csv")
     missing = {
         "type": "unexpected_rows_expectation",
-        "kwargs": {"unexpected_rows_query": "SELECT * FROM {batch} e LEFT ANTI JOIN vertices v ON e.id = v.id"},
+        "kwargs": {
+            "unexpected_rows_query": "SELECT * FROM {batch} e LEFT ANTI JOIN vertices v ON e.id = v.id"
+        },
     }
     vertices = bench.file("vertices.csv", "id\n1\n")
     reads = {"edges": other, "vertices": vertices}
@@ -155,7 +168,9 @@ def test_a_gate_alone_judges_and_publishes_nothing(bench: Bench) -> None:
     assert (code, report.outcome) == (HELD, "held"), "a dangling edge is found by an ordinary suite"
     unique = {"type": "expect_column_values_to_be_unique", "kwargs": {"column": "id"}}
     twice = bench.file("twice.csv", "id\n1\n1\n")
-    code, report = bench.run(kind="gate", reads={"vertices": twice}, writes=None, expectations=[unique])
+    code, report = bench.run(
+        kind="gate", reads={"vertices": twice}, writes=None, expectations=[unique]
+    )
     assert (code, report.outcome) == (HELD, "held"), "so is a vertex given twice"
 
 
@@ -166,7 +181,9 @@ def test_an_input_table_is_read_at_the_snapshot_that_was_named(bench: Bench) -> 
     copy = "def run(a):\n    return a\n"
     later = bench.file("later.csv", "id,v\n9,9\n")
     bench.run(reads={"orders": later}, writes=source, run_id="r2")
-    _, report = bench.run(copy, reads={"a": {"table": source, "snapshot_id": first}}, task_id="copy")
+    _, report = bench.run(
+        copy, reads={"a": {"table": source, "snapshot_id": first}}, task_id="copy"
+    )
     assert bench.rows() == [(1, 2.5), (2, 3.5)]
     assert report.inputs[0].snapshot_id == first
 
@@ -186,8 +203,18 @@ BAD_JOBS: list[tuple[str, str, str, str]] = [
     ("no run", "x = 1", "SpecError", "defines no function 'run'"),
     ("does not compile", "def run(:", "SpecError", "cannot be imported: SyntaxError"),
     ("missing module", "import nonexistent_module", "SpecError", "nonexistent_module"),
-    ("returns nothing", "def run(orders):\n    pass", "SpecError", "returned NoneType; return a pyspark DataFrame"),
-    ("raises", "def run(orders):\n    return orders.select({}['key'])", "JobError", r"KeyError.*job.py:2"),
+    (
+        "returns nothing",
+        "def run(orders):\n    pass",
+        "SpecError",
+        "returned NoneType; return a pyspark DataFrame",
+    ),
+    (
+        "raises",
+        "def run(orders):\n    return orders.select({}['key'])",
+        "JobError",
+        r"KeyError.*job.py:2",
+    ),
     ("unknown column", "def run(orders):\n    return orders.select('nope')", "JobError", "nope"),
     (
         "bad cast",
@@ -204,7 +231,9 @@ BAD_JOBS: list[tuple[str, str, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("what", "job", "kind", "said"), BAD_JOBS, ids=[row[0] for row in BAD_JOBS])
+@pytest.mark.parametrize(
+    ("what", "job", "kind", "said"), BAD_JOBS, ids=[row[0] for row in BAD_JOBS]
+)
 def test_a_bad_job_is_a_clear_error_and_nothing_is_published(
     bench: Bench, what: str, job: str, kind: str, said: str
 ) -> None:
@@ -219,9 +248,19 @@ def test_a_bad_job_is_a_clear_error_and_nothing_is_published(
 BAD_SQL = [
     ("syntax", "SELEC 1", "PARSE_SYNTAX_ERROR|syntax", "SpecError"),
     ("nothing", "-- nothing\n;", "no statement", "SpecError"),
-    ("writes first", "INSERT INTO lake.a.b SELECT 1; SELECT 1", "does more than prepare", "SpecError"),
+    (
+        "writes first",
+        "INSERT INTO lake.a.b SELECT 1; SELECT 1",
+        "does more than prepare",
+        "SpecError",
+    ),
     ("writes last", "INSERT INTO lake.a.b SELECT 1", "is no query", "SpecError"),
-    ("writes behind WITH", "WITH x AS (SELECT 1) INSERT INTO lake.a.b SELECT * FROM x", "is no query", "SpecError"),
+    (
+        "writes behind WITH",
+        "WITH x AS (SELECT 1) INSERT INTO lake.a.b SELECT * FROM x",
+        "is no query",
+        "SpecError",
+    ),
     ("creates last", "CREATE TABLE lake.a.b AS SELECT 1", "is no query", "SpecError"),
     ("unknown input", "SELECT * FROM nope", "nope", "JobError"),
     ("unbound marker", "SELECT :nope AS x", "nope", "JobError"),
@@ -229,18 +268,28 @@ BAD_SQL = [
 
 
 @pytest.mark.parametrize(("what", "text", "said", "kind"), BAD_SQL, ids=[row[0] for row in BAD_SQL])
-def test_bad_sql_is_a_clear_error_and_nothing_is_run(bench: Bench, what: str, text: str, said: str, kind: str) -> None:
+def test_bad_sql_is_a_clear_error_and_nothing_is_run(
+    bench: Bench, what: str, text: str, said: str, kind: str
+) -> None:
     code, report = bench.run(text, kind="sql")
     assert code == FAILED
     assert report.failure is not None
-    assert (report.failure.type, bool(re.search(said, report.failure.message))) == (kind, True), report.failure
+    assert (report.failure.type, bool(re.search(said, report.failure.message))) == (kind, True), (
+        report.failure
+    )
     assert not bench.exists()
 
 
 BAD_DATA: list[tuple[str, dict[str, str], Any, str, str]] = [
     ("missing", {}, "nope.csv", "DataError", "there is nothing at .*nope.csv; land it"),
     ("empty file", {"orders.csv": ""}, "orders.csv", "DataError", "is empty|no columns"),
-    ("ragged", {"orders.csv": "id,v\n1,2,3\n"}, "orders.csv", "DataError", "MALFORMED|[Mm]alformed"),
+    (
+        "ragged",
+        {"orders.csv": "id,v\n1,2,3\n"},
+        "orders.csv",
+        "DataError",
+        "MALFORMED|[Mm]alformed",
+    ),
     ("not parquet", {"x.parquet": "no"}, "x.parquet", "DataError", "parquet|Parquet|FOOTER"),
     (
         "wrong header",
@@ -260,7 +309,9 @@ BAD_DATA: list[tuple[str, dict[str, str], Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("what", "files", "read", "kind", "said"), BAD_DATA, ids=[row[0] for row in BAD_DATA])
+@pytest.mark.parametrize(
+    ("what", "files", "read", "kind", "said"), BAD_DATA, ids=[row[0] for row in BAD_DATA]
+)
 def test_bad_input_is_a_clear_error_and_nothing_is_published(
     bench: Bench, what: str, files: dict[str, str], read: Any, kind: str, said: str
 ) -> None:
@@ -274,13 +325,15 @@ def test_bad_input_is_a_clear_error_and_nothing_is_published(
     assert code == FAILED
     assert report.failure is not None
     assert report.failure.type == kind, report.failure
-    assert re.search(said, f"{report.failure.message} {report.failure.cause} {report.failure.condition}"), (
-        report.failure
-    )
+    assert re.search(
+        said, f"{report.failure.message} {report.failure.cause} {report.failure.condition}"
+    ), report.failure
     assert not bench.exists() or bench.rows() == []
 
 
-def test_no_rows_close_a_gate_that_wants_some_and_empty_a_partition_that_does_not(bench: Bench) -> None:
+def test_no_rows_close_a_gate_that_wants_some_and_empty_a_partition_that_does_not(
+    bench: Bench,
+) -> None:
     bench.run(partition={"ds": "1"})
     bench.file("orders.csv", "id,v\n")
     assert bench.run(expectations=[ROWS], partition={"ds": "1"}, run_id="r2")[0] == HELD
@@ -298,7 +351,9 @@ def test_a_column_the_suite_names_but_the_data_lacks_closes_the_gate(bench: Benc
 
 
 def test_an_unknown_expectation_is_known_before_anything_is_written(bench: Bench) -> None:
-    code, report = bench.run(expectations=[{"type": "expect_column_values_to_not_be_nul", "kwargs": {"column": "id"}}])
+    code, report = bench.run(
+        expectations=[{"type": "expect_column_values_to_not_be_nul", "kwargs": {"column": "id"}}]
+    )
     assert code == FAILED
     assert report.failure is not None
     assert report.failure.type == "SpecError"

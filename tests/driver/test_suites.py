@@ -16,7 +16,10 @@ from tidegate.driver.kinds.graph import produce as produce_graph
 from tidegate.driver.kinds.job import load_run
 
 GOOD, BLIZZARD, IMPOSSIBLE_WIND, NO_WEATHER = "2013-02-11", "2013-02-08", "2013-02-12", "2013-12-31"
-SUITES = {file.stem: json.loads(file.read_text()) for file in sorted((ROOT / "expectations").glob("*.json"))}
+SUITES = {
+    file.stem: json.loads(file.read_text())
+    for file in sorted((ROOT / "expectations").glob("*.json"))
+}
 
 Cells = dict[str, Any]
 Fault = Callable[[list[Cells]], list[Cells]]
@@ -43,7 +46,9 @@ class Night:
     def flights_clean(self) -> DataFrame:
         flights = read_csv(self.spark, self.landing / "flights" / f"{self.day}.csv")
         planes = read_csv(self.spark, self.landing / "planes.csv")
-        out: Any = load_run(str(JOBS / "clean_flights.py"))(flights, self["weather_landing"], planes)
+        out: Any = load_run(str(JOBS / "clean_flights.py"))(
+            flights, self["weather_landing"], planes
+        )
         return out.withColumn("ds", F.lit(self.day))
 
     def daily_delays(self) -> DataFrame:
@@ -59,7 +64,9 @@ class Night:
         airports = read_csv(self.spark, self.landing / "airports.csv")
         offered = {"spark": self.spark, "edges": self["flights_clean"], "vertices": airports}
         params = {"id": "faa", "src": "origin", "dst": "dest"}
-        out = produce_graph(load_run(str(JOBS / "rank_airports.py")), {**offered, "params": params}, "graphx")
+        out = produce_graph(
+            load_run(str(JOBS / "rank_airports.py")), {**offered, "params": params}, "graphx"
+        )
         assert isinstance(out, DataFrame)
         return out
 
@@ -81,9 +88,16 @@ def failures(frame: DataFrame, name: str, only: str | None = None) -> set[tuple[
     suite = gx.ExpectationSuite(name=name, expectations=expectations, meta=SUITES[name]["meta"])
     batch = batches.get_batch(batch_parameters={"dataframe": frame})
     found = batch.validate(suite, result_format="BOOLEAN_ONLY")
-    assert not [info for each in found.results if "'raised_exception': True" in (info := str(each.exception_info))]
+    assert not [
+        info
+        for each in found.results
+        if "'raised_exception': True" in (info := str(each.exception_info))
+    ]
     return {
-        (result.expectation_config.severity.value, subject(result.expectation_config.to_json_dict()))
+        (
+            result.expectation_config.severity.value,
+            subject(result.expectation_config.to_json_dict()),
+        )
         for result in found.results
         if not result.success
     }
@@ -92,7 +106,9 @@ def failures(frame: DataFrame, name: str, only: str | None = None) -> set[tuple[
 def subject(expectation: Cells) -> str:
     """Name an expectation by what it is about, as ``type(column)``."""
     kwargs = expectation["kwargs"]
-    about = kwargs.get("column") or kwargs.get("column_B") or "+".join(kwargs.get("column_list", ()))
+    about = (
+        kwargs.get("column") or kwargs.get("column_B") or "+".join(kwargs.get("column_list", ()))
+    )
     return f"{expectation['type'].removeprefix('expect_')}({about})"
 
 
@@ -101,7 +117,9 @@ def first(**cells: object) -> Fault:
 
 
 def without(column: str) -> Fault:
-    return lambda rows: [{name: value for name, value in row.items() if name != column} for row in rows]
+    return lambda rows: [
+        {name: value for name, value in row.items() if name != column} for row in rows
+    ]
 
 
 def repeated(rows: list[Cells]) -> list[Cells]:
@@ -150,24 +168,39 @@ FAULTS: dict[tuple[str, str], Fault] = {
     ("airport_ranks", "column_values_to_match_regex(iata)"): first(iata="Newark"),
     ("airport_ranks", "column_values_to_not_be_null(pagerank)"): first(pagerank=None),
     ("airport_ranks", "column_values_to_be_between(pagerank)"): first(pagerank=0.0),
-    ("airport_ranks", "column_min_to_be_between(rank)"): lambda rows: [row for row in rows if row["rank"] > 1],
+    ("airport_ranks", "column_min_to_be_between(rank)"): lambda rows: [
+        row for row in rows if row["rank"] > 1
+    ],
 }
 
 
 def test_every_critical_expectation_has_its_fault() -> None:
     suites = SUITES.items()
     critical = [
-        (name, subject(e)) for name, suite in suites for e in suite["expectations"] if e["severity"] == "critical"
+        (name, subject(e))
+        for name, suite in suites
+        for e in suite["expectations"]
+        if e["severity"] == "critical"
     ]
     assert sorted(critical) == sorted(FAULTS)
 
 
 @pytest.mark.parametrize(("name", "about"), FAULTS)
-def test_a_fault_closes_the_gate(spark: SparkSession, nights: dict[str, Night], name: str, about: str) -> None:
+def test_a_fault_closes_the_gate(
+    spark: SparkSession, nights: dict[str, Night], name: str, about: str
+) -> None:
     rows, schema = nights[GOOD].rows(name)
     bad = FAULTS[name, about](rows)
-    kept = StructType([StructField(field.name, field.dataType) for field in schema if not bad or field.name in bad[0]])
-    assert ("critical", about) in failures(spark.createDataFrame(bad, kept).coalesce(1), name, only=about)
+    kept = StructType(
+        [
+            StructField(field.name, field.dataType)
+            for field in schema
+            if not bad or field.name in bad[0]
+        ]
+    )
+    assert ("critical", about) in failures(
+        spark.createDataFrame(bad, kept).coalesce(1), name, only=about
+    )
 
 
 MANY_UNKNOWN_PLANES = ("info", "column_values_to_not_be_null(plane_model)")
@@ -177,9 +210,12 @@ STORM = ("critical", "column_values_to_be_between(wind_speed)")
 
 @pytest.mark.parametrize("name", SUITES)
 @pytest.mark.parametrize(
-    ("day", "found"), [(GOOD, {MANY_UNKNOWN_PLANES}), (BLIZZARD, {MANY_UNKNOWN_PLANES, MANY_CANCELLED})]
+    ("day", "found"),
+    [(GOOD, {MANY_UNKNOWN_PLANES}), (BLIZZARD, {MANY_UNKNOWN_PLANES, MANY_CANCELLED})],
 )
-def test_a_night_that_publishes(nights: dict[str, Night], day: str, found: set[object], name: str) -> None:
+def test_a_night_that_publishes(
+    nights: dict[str, Night], day: str, found: set[object], name: str
+) -> None:
     assert failures(nights[day][name], name) == (found if name == "flights_clean" else set())
 
 
@@ -189,7 +225,9 @@ def test_the_impossible_wind_closes_the_weather_gate(nights: dict[str, Night]) -
 
 def test_no_weather_closes_the_weather_gate(nights: dict[str, Night]) -> None:
     found = failures(nights[NO_WEATHER]["weather_landing"], "weather_landing")
-    assert {about for severity, about in found if severity == "critical"} == {"table_row_count_to_be_between()"}
+    assert {about for severity, about in found if severity == "critical"} == {
+        "table_row_count_to_be_between()"
+    }
 
 
 @pytest.mark.parametrize("name", SUITES)
@@ -197,5 +235,6 @@ def test_a_suite_is_named_after_its_file_and_says_why(name: str) -> None:
     suite = SUITES[name]
     assert suite["name"] == name
     assert all(
-        each["meta"]["notes"] and each["severity"] in {"critical", "warning", "info"} for each in suite["expectations"]
+        each["meta"]["notes"] and each["severity"] in {"critical", "warning", "info"}
+        for each in suite["expectations"]
     )

@@ -29,7 +29,12 @@ def points(spark: SparkSession) -> DataFrame:
 
 
 def pipeline() -> Pipeline:
-    return Pipeline(stages=[VectorAssembler(inputCols=["x"], outputCol="features"), LinearRegression(labelCol="y")])
+    return Pipeline(
+        stages=[
+            VectorAssembler(inputCols=["x"], outputCol="features"),
+            LinearRegression(labelCol="y"),
+        ]
+    )
 
 
 def returning(*values: object) -> object:
@@ -46,7 +51,10 @@ def refusal(run: object) -> str:
 def test_a_spark_pipeline_and_a_dict_of_metrics(points: DataFrame) -> None:
     def run(points: DataFrame) -> tuple[object, dict[str, float]]:
         model = pipeline().fit(points)
-        return model, {"rmse": model.stages[-1].summary.rootMeanSquaredError, "rows": points.count()}
+        return model, {
+            "rmse": model.stages[-1].summary.rootMeanSquaredError,
+            "rows": points.count(),
+        }
 
     trained = produce(run, {"points": points})
 
@@ -55,7 +63,9 @@ def test_a_spark_pipeline_and_a_dict_of_metrics(points: DataFrame) -> None:
     assert all(type(value) is float for value in trained.metrics.values())
 
 
-def test_a_scikit_learn_job_file_gets_spark_and_params_and_arrow(points: DataFrame, tmp_path: Path) -> None:
+def test_a_scikit_learn_job_file_gets_spark_and_params_and_arrow(
+    points: DataFrame, tmp_path: Path
+) -> None:
     job = tmp_path / "train_line.py"
     job.write_text(
         "from sklearn.linear_model import Ridge\n"
@@ -69,7 +79,9 @@ def test_a_scikit_learn_job_file_gets_spark_and_params_and_arrow(points: DataFra
     before = spark.conf.get(ARROW)
     spark.conf.set(ARROW, "false")
     try:
-        trained = produce(load_run(str(job)), {"points": points, "spark": spark, "params": {"alpha": 0.1}})
+        trained = produce(
+            load_run(str(job)), {"points": points, "spark": spark, "params": {"alpha": 0.1}}
+        )
         assert spark.conf.get(ARROW) == "false"
     finally:
         spark.conf.set(ARROW, before)
@@ -94,8 +106,14 @@ def test_arrow_is_restored_after_a_job_that_raised(spark: SparkSession) -> None:
 
 
 def test_metrics_may_be_a_spark_frame_of_one_row(points: DataFrame) -> None:
-    frame = points.selectExpr("avg(y) AS mean", "count(*) AS rows", "CAST(1.25 AS DECIMAL(4, 2)) AS cost")
-    assert produce(returning(FITTED, frame), {}).metrics == {"mean": 20.0, "rows": 20.0, "cost": 1.25}
+    frame = points.selectExpr(
+        "avg(y) AS mean", "count(*) AS rows", "CAST(1.25 AS DECIMAL(4, 2)) AS cost"
+    )
+    assert produce(returning(FITTED, frame), {}).metrics == {
+        "mean": 20.0,
+        "rows": 20.0,
+        "cost": 1.25,
+    }
 
 
 def test_metrics_may_be_a_pandas_frame_of_one_row(spark: SparkSession) -> None:
@@ -164,4 +182,6 @@ def test_a_spark_frame_of_metrics_has_one_row(points: DataFrame, where: str, tol
 
 
 def test_a_null_metric_of_a_spark_frame_is_no_number(points: DataFrame) -> None:
-    assert "'best' is None" in refusal(returning(FITTED, points.where("x < 0").selectExpr("max(y) AS best")))
+    assert "'best' is None" in refusal(
+        returning(FITTED, points.where("x < 0").selectExpr("max(y) AS best"))
+    )

@@ -12,7 +12,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = sorted((ROOT / "plugins").rglob("*.py"))
 DAGS, JOBS = sorted((ROOT / "dags").glob("*.py")), sorted((ROOT / "spark_jobs").glob("*.py"))
-TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+TRACKED = subprocess.run(
+    ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+).stdout.splitlines()
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -52,7 +54,9 @@ def test_functions_take_few_parameters_and_operators_at_most_six_of_their_own() 
     crowded = {}
     for where, node in functions(PACKAGE):
         count = len(node.args.args) + len(node.args.kwonlyargs) - (node.args.args[:1] != [])
-        allowed = 6 if where.startswith("plugins/tidegate/operators/stage") or "/ui/" in where else 5
+        allowed = (
+            6 if where.startswith("plugins/tidegate/operators/stage") or "/ui/" in where else 5
+        )
         if count > allowed:
             crowded[where] = count
     assert crowded == {}
@@ -62,7 +66,9 @@ def test_a_dag_file_defines_no_function_and_does_no_io() -> None:
     for file in DAGS:
         tree = ast.parse(file.read_text(encoding="utf-8"))
         assert not [n for n in ast.walk(tree) if isinstance(n, Function | ast.Lambda)]
-        assert not re.search(r"\bopen\(|requests\.|Variable\.get|read_text", file.read_text(encoding="utf-8"))
+        assert not re.search(
+            r"\bopen\(|requests\.|Variable\.get|read_text", file.read_text(encoding="utf-8")
+        )
 
 
 def test_no_file_is_named_after_nothing() -> None:
@@ -83,75 +89,112 @@ def test_only_these_catch_everything() -> None:
         for file in PACKAGE
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.ExceptHandler)
-        and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException")))
+        and (
+            node.type is None
+            or (isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException"))
+        )
     }
     assert broad == CATCH_ALL
 
 
 def test_main_reads_as_one_sentence() -> None:
-    assert len((ROOT / "plugins/tidegate/driver/__main__.py").read_text(encoding="utf-8").splitlines()) <= 60
+    assert (
+        len((ROOT / "plugins/tidegate/driver/__main__.py").read_text(encoding="utf-8").splitlines())
+        <= 60
+    )
 
 
 def test_errors_and_contract_import_the_standard_library_only() -> None:
     from sys import stdlib_module_names
 
-    for file in (ROOT / "plugins/tidegate/errors.py", *(ROOT / "plugins/tidegate/contract").glob("*.py")):
+    for file in (
+        ROOT / "plugins/tidegate/errors.py",
+        *(ROOT / "plugins/tidegate/contract").glob("*.py"),
+    ):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for module in modules:
-                assert module.partition(".")[0] in stdlib_module_names or module.startswith("tidegate."), (file, module)
+                assert module.partition(".")[0] in stdlib_module_names or module.startswith(
+                    "tidegate."
+                ), (file, module)
 
 
 def test_only_the_gate_imports_great_expectations_and_jobs_import_nothing_of_ours() -> None:
     for file in PACKAGE:
         if "/driver/gate/" not in str(file):
-            assert not re.search(r"^\s*(import|from) great_expectations", file.read_text(encoding="utf-8"), re.M), file
+            assert not re.search(
+                r"^\s*(import|from) great_expectations", file.read_text(encoding="utf-8"), re.M
+            ), file
     for file in JOBS:
         assert "tidegate" not in file.read_text(encoding="utf-8")
 
 
 def test_nothing_pins_an_address_or_a_path_of_a_machine() -> None:
-    pins = [p for p in TRACKED if p.endswith((".txt", ".toml", ".lock", ".cfg")) or p in ("Makefile", ".ci/run")]
+    pins = [
+        p
+        for p in TRACKED
+        if p.endswith((".txt", ".toml", ".lock", ".cfg")) or p in ("Makefile", ".ci/run")
+    ]
     for path in pins:
         assert "://" not in (ROOT / path).read_text(encoding="utf-8"), path
     machine = re.compile(r"(?<![\w.])/(work|root|home)/\w")
-    texts = [p for p in TRACKED if p.endswith((".py", ".md", ".toml", ".yml", ".conf", ".json", ".sql"))]
+    texts = [
+        p for p in TRACKED if p.endswith((".py", ".md", ".toml", ".yml", ".conf", ".json", ".sql"))
+    ]
     assert [
-        p for p in texts if p != "tests/house/test_house.py" and machine.search((ROOT / p).read_text(encoding="utf-8"))
+        p
+        for p in texts
+        if p != "tests/house/test_house.py"
+        and machine.search((ROOT / p).read_text(encoding="utf-8"))
     ] == []
 
 
 def test_no_data_no_jar_and_nothing_generated_is_tracked() -> None:
     assert [
-        p for p in TRACKED if p.endswith((".jar", ".csv", ".parquet", ".zip", ".whl", ".pyc", ".db", ".ipynb"))
+        p
+        for p in TRACKED
+        if p.endswith((".jar", ".csv", ".parquet", ".zip", ".whl", ".pyc", ".db", ".ipynb"))
     ] == []
 
 
 def test_the_changelog_begins_with_the_packages_version() -> None:
     from tidegate import __version__
 
-    found = re.search(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
+    found = re.search(
+        r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M
+    )
     assert found is not None
     assert found[1] == __version__
 
 
 def test_every_direct_dependency_is_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *(d for extra in project["optional-dependencies"].values() for d in extra)]
+    wanted = [
+        *project["dependencies"],
+        *(d for extra in project["optional-dependencies"].values() for d in extra),
+    ]
     pinned = {
-        line.partition("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line
+        line.partition("==")[0].lower()
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line
     }
     assert {re.split(r"[<>=\[;]", each)[0].lower() for each in wanted} - pinned == set()
 
 
 def test_pyspark_and_its_client_are_of_one_version() -> None:
-    pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
+    pins = dict(
+        line.split("==")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    )
     assert pins["pyspark"] == pins["pyspark-client"]
 
 
 def test_make_help_lists_at_most_ten_targets() -> None:
-    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     listed = re.findall(r"make (\w+)", shown)
     assert {"demo", "test", "up"} <= set(listed)
     assert len(listed) <= 10

@@ -9,13 +9,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("pyspark", "great_expectations", "pandas", "mlflow", "tidegate.driver")
-PROVIDER = tuple(f"airflow.providers.apache.spark.{part}" for part in ("hooks", "operators", "decorators"))
+PROVIDER = tuple(
+    f"airflow.providers.apache.spark.{part}" for part in ("hooks", "operators", "decorators")
+)
 
 
 def python(code: str, *path: Path, cwd: Path | None = None) -> str:
     """Run code in a fresh interpreter whose path begins with ``path``."""
     before = f"import sys; sys.path[:0] = {[str(p) for p in path]!r}\n"
-    done = subprocess.run([sys.executable, "-c", before + code], capture_output=True, text=True, cwd=cwd, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", before + code], capture_output=True, text=True, cwd=cwd, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -48,7 +52,9 @@ print(tidegate.__file__)
 """
     assert str(package) in python(code, package, cwd=tmp_path)
     assert launcher.exists()
-    assert not [name for name in ZipFile(package).namelist() if "operators" in name or "submit" in name]
+    assert not [
+        name for name in ZipFile(package).namelist() if "operators" in name or "submit" in name
+    ]
 
 
 def test_the_zip_is_packed_once(tmp_path: Path) -> None:
@@ -70,8 +76,12 @@ def test_the_wheel_holds_the_package_and_its_entry_points(tmp_path: Path) -> Non
     (wheel,) = tmp_path.glob("*.whl")
     with ZipFile(wheel) as archive:
         names = set(archive.namelist())
-        entry_points = archive.read(next(n for n in names if n.endswith("entry_points.txt"))).decode()
-    modules = {str(p.relative_to(ROOT / "plugins")) for p in (ROOT / "plugins" / "tidegate").rglob("*.py")}
+        entry_points = archive.read(
+            next(n for n in names if n.endswith("entry_points.txt"))
+        ).decode()
+    modules = {
+        str(p.relative_to(ROOT / "plugins")) for p in (ROOT / "plugins" / "tidegate").rglob("*.py")
+    }
     assert modules == {n for n in names if n.endswith(".py")}
     assert "tidegate.plugin:TidegatePlugin" in entry_points
     assert "tidegate.provider:provider_info" in entry_points

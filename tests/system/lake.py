@@ -14,7 +14,10 @@ class Table:
 
     def document(self) -> dict[str, Any]:
         """Return the current metadata; without any key if the table does not exist."""
-        versions = {int(file.name[1:].partition(".")[0]): file for file in self._folder.glob("v*.metadata.json")}
+        versions = {
+            int(file.name[1:].partition(".")[0]): file
+            for file in self._folder.glob("v*.metadata.json")
+        }
         if not versions:
             return {}
         document: dict[str, Any] = json.loads(versions[max(versions)].read_text(encoding="utf-8"))
@@ -41,7 +44,11 @@ class Table:
 
     def verdicts(self, run_id: str) -> list[dict[str, str]]:
         """Return the summaries on main that carry a verdict of this run."""
-        return [s for s in self.history() if s.get("tidegate.run_id") == run_id and "tidegate.verdict" in s]
+        return [
+            s
+            for s in self.history()
+            if s.get("tidegate.run_id") == run_id and "tidegate.verdict" in s
+        ]
 
     def rows(self) -> int:
         """Return how many rows readers see, as the head of main counts them."""

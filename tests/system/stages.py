@@ -43,7 +43,11 @@ def until(what: str, found: Callable[[], Any], seconds: float = SECONDS) -> Any:
 
 def environment(root: Path, master: str) -> dict[str, str]:
     """Return the environment of a worker that has this project, and nothing of the one who runs the tests."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "SPARK_", "PYSPARK_", "TIDEGATE_"))}
+    kept = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("AIRFLOW", "SPARK_", "PYSPARK_", "TIDEGATE_"))
+    }
     return kept | {
         "AIRFLOW_HOME": str(root / "airflow"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -101,14 +105,22 @@ class Project:
 
     def suite(self, name: str, *expectations: Mapping[str, Any]) -> None:
         """Write a suite; without expectations it lets everything through."""
-        self.write(f"expectations/{name}.json", json.dumps({"name": name, "expectations": expectations}))
+        self.write(
+            f"expectations/{name}.json", json.dumps({"name": name, "expectations": expectations})
+        )
 
     def table(self, name: str) -> Table:
         """Return a table of the project's lake."""
         return Table(self.root / "lake", name)
 
     def start(
-        self, task_id: str, run_id: str, number: int = 1, *, ds: str = "2013-01-01", **variables: str | None
+        self,
+        task_id: str,
+        run_id: str,
+        number: int = 1,
+        *,
+        ds: str = "2013-01-01",
+        **variables: str | None,
     ) -> "Attempt":
         """Start one attempt of a stage of ``dags/days.py``, with further environment variables (None unsets one).
 
@@ -122,7 +134,9 @@ class Project:
 class Attempt:
     """One attempt under way: the task, spark-submit's JVM and the driver's Python."""
 
-    def __init__(self, project: Project, names: Mapping[str, Any], variables: Mapping[str, str | None]) -> None:
+    def __init__(
+        self, project: Project, names: Mapping[str, Any], variables: Mapping[str, str | None]
+    ) -> None:
         self._mark = uuid4().hex
         self._outcome = project.root / f"outcome.{self._mark}.json"
         self._output = project.root / f"task.{self._mark}.log"
@@ -167,7 +181,10 @@ class Attempt:
         found = [self._task] if self._task.is_running() else []
         for process in psutil.process_iter():
             try:
-                if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == self._mark:
+                if (
+                    process.status() != psutil.STATUS_ZOMBIE
+                    and process.environ().get(MARK) == self._mark
+                ):
                     found.append(process)
             except psutil.Error:
                 continue
@@ -186,7 +203,9 @@ class Attempt:
             return ""
         if "org.apache.spark.deploy.SparkSubmit" in words and Path(program).name == "java":
             return "launcher" if "org.apache.spark.launcher.Main" in words else "jvm"
-        is_driver = Path(program).name.startswith("python") and words[0].endswith("tidegate_driver.py")
+        is_driver = Path(program).name.startswith("python") and words[0].endswith(
+            "tidegate_driver.py"
+        )
         return "driver" if is_driver else ""
 
     def stopped(self) -> psutil.Process:
@@ -209,5 +228,7 @@ class Attempt:
         """Assert that nothing of this attempt lives on."""
         deadline = time.monotonic() + GONE_SECONDS
         while left := self.living():
-            assert time.monotonic() < deadline, f"still there after {GONE_SECONDS} s: {[p.cmdline() for p in left]}"
+            assert time.monotonic() < deadline, (
+                f"still there after {GONE_SECONDS} s: {[p.cmdline() for p in left]}"
+            )
             time.sleep(0.05)

@@ -48,10 +48,17 @@ def context(asked: dict[str, Any], pushed: dict[str, Any]) -> dict[str, Any]:
     day = datetime.fromisoformat(f"{asked['ds']}T00:00:00+00:00")
     names = {name: asked[name] for name in ("dag_id", "task_id", "run_id", "try_number")}
     ti = SimpleNamespace(
-        **names, map_index=-1, max_tries=GENERATION, xcom_push=lambda key, value: pushed.update({key: value})
+        **names,
+        map_index=-1,
+        max_tries=GENERATION,
+        xcom_push=lambda key, value: pushed.update({key: value}),
     )
     run = SimpleNamespace(
-        logical_date=day, run_after=day, run_id=asked["run_id"], data_interval_start=day, data_interval_end=day
+        logical_date=day,
+        run_after=day,
+        run_id=asked["run_id"],
+        data_interval_start=day,
+        data_interval_end=day,
     )
     return {"ti": ti, "dag_run": run, "params": {}, "ds": asked["ds"], "outlet_events": _Events()}
 
@@ -69,7 +76,10 @@ def execute(asked: dict[str, Any]) -> None:
     except Exception as error:
         decision = operator.retry_policy.evaluate(error, asked["try_number"], GENERATION, given)
         outcome = {"error": type(error).__name__, "text": str(error), "then": decision.action.name}
-    outcome |= {"pushed": pushed, "extra": {key.name: event.extra for key, event in given["outlet_events"].items()}}
+    outcome |= {
+        "pushed": pushed,
+        "extra": {key.name: event.extra for key, event in given["outlet_events"].items()},
+    }
     Path(asked["outcome"]).write_text(json.dumps(outcome), encoding="utf-8")
 
 
@@ -97,7 +107,9 @@ def forked(asked: dict[str, Any]) -> int:
 if __name__ == "__main__":
     assert tidegate.operators
     import_module("airflow.providers.apache.spark.hooks.spark_submit")
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody here waits for them: they shall not stay as zombies
+    signal.signal(
+        signal.SIGCHLD, signal.SIG_IGN
+    )  # nobody here waits for them: they shall not stay as zombies
     for line in sys.stdin:
         sys.stdout.write(f"{forked(json.loads(line))}\n")
         sys.stdout.flush()

@@ -89,11 +89,17 @@ def test_spark_has_a_master_and_a_worker_that_finds_it(started: dict[str, dict[s
         assert "spark://spark-master:7077" in words(worker)
 
 
-def test_kafka_waits_for_its_profile_and_nothing_else_does(started: dict[str, dict[str, Any]]) -> None:
-    assert {name: s["profiles"] for name, s in started.items() if s.get("profiles")} == {"kafka": ["kafka"]}
+def test_kafka_waits_for_its_profile_and_nothing_else_does(
+    started: dict[str, dict[str, Any]],
+) -> None:
+    assert {name: s["profiles"] for name, s in started.items() if s.get("profiles")} == {
+        "kafka": ["kafka"]
+    }
 
 
-def test_whatever_runs_a_stage_sees_the_same_folders_of_this_repository(started: dict[str, dict[str, Any]]) -> None:
+def test_whatever_runs_a_stage_sees_the_same_folders_of_this_repository(
+    started: dict[str, dict[str, Any]],
+) -> None:
     for name, service in started.items():
         if not name.startswith(("airflow", "spark")):
             continue
@@ -101,7 +107,9 @@ def test_whatever_runs_a_stage_sees_the_same_folders_of_this_repository(started:
         for folder in MOUNTED:
             assert mounts[f"./{folder}"].endswith(f"/{folder}"), name
             assert (FILE.parent / folder).is_dir()
-        assert mounts["lake"] == str(Path(mounts["./dags"]).with_name("lake")), "a relative warehouse is beside dags/"
+        assert mounts["lake"] == str(Path(mounts["./dags"]).with_name("lake")), (
+            "a relative warehouse is beside dags/"
+        )
 
 
 def test_no_port_is_published_beyond_this_machine(started: dict[str, dict[str, Any]]) -> None:

@@ -77,20 +77,28 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         made.write("spark_jobs/audit.sql", AUDIT)
         made.write("landing/numbers.csv", "n\n1\n2\n3\n")
         made.suite("open")
-        rows = {"type": "expect_table_row_count_to_equal", "kwargs": {"value": ROWS}, "severity": "critical"}
+        rows = {
+            "type": "expect_table_row_count_to_equal",
+            "kwargs": {"value": ROWS},
+            "severity": "critical",
+        }
         made.suite("real", rows)
         assert made.start("day", "night-0", ds="2012-12-31").result()["rows"] == ROWS
         yield made
 
 
-def held(project: Project, task: str, run: str, number: int, step: str, ds: str, **variables: str) -> Attempt:
+def held(
+    project: Project, task: str, run: str, number: int, step: str, ds: str, **variables: str
+) -> Attempt:
     """Start an attempt and return it once it stands at ``step``."""
     if step == "write":
         marker = project.root / f"{run}.{number}.held"
         attempt = project.start(task, run, number, ds=ds, HOLD_WORKER=str(marker), **variables)
         until(f"a Spark task that holds\n{attempt.log()}", marker.exists)
         return attempt
-    attempt = project.start(task, run, number, ds=ds, TIDEGATE_STOP_AT=STEPS.get(step, step), **variables)
+    attempt = project.start(
+        task, run, number, ds=ds, TIDEGATE_STOP_AT=STEPS.get(step, step), **variables
+    )
     attempt.stopped()
     return attempt
 
@@ -99,7 +107,9 @@ def kill(attempt: Attempt, victim: str) -> None:
     """Kill one of the three; assert what the task says if it can still speak, and that nothing lives on."""
     attempt.kill(victim)
     if driver := attempt.process("driver"):
-        driver.send_signal(signal.SIGCONT)  # what was not killed goes on, as it would without a breakpoint
+        driver.send_signal(
+            signal.SIGCONT
+        )  # what was not killed goes on, as it would without a breakpoint
     if victim != "task":
         outcome = attempt.end()
         assert outcome.get("error") == "DriverLost", outcome
@@ -108,18 +118,28 @@ def kill(attempt: Attempt, victim: str) -> None:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_any_step_by_anyone_the_retry_publishes_once(project: Project, step: str) -> None:
-    task, run, day = "gated" if step == "gate" else "day", f"at-{step.replace(' ', '-')}", next(_days)
+    task, run, day = (
+        "gated" if step == "gate" else "day",
+        f"at-{step.replace(' ', '-')}",
+        next(_days),
+    )
     table = project.table(f"lake.t.{task}")
     rows, refs = table.rows(), table.refs() | {"main"}
     for number, victim in enumerate(("driver", "jvm", "task"), start=1):
         before = table.main()
         # A driver that outlives its task would stay in its write, and be found.
-        trap = {"HOLD_WORKER": str(project.root / "trap")} if victim == "task" and step in UNWRITTEN else {}
+        trap = (
+            {"HOLD_WORKER": str(project.root / "trap")}
+            if victim == "task" and step in UNWRITTEN
+            else {}
+        )
         kill(held(project, task, run, number, step, day, **trap), victim)
         published = len(table.verdicts(run))
         assert (published == 1) == (table.rows() == rows + ROWS), f"{victim}: {table.history()[:2]}"
         if step != "after the publish" and victim != "task":
-            assert table.main() == before, f"{victim}: readers see an attempt that was killed before its publish"
+            assert table.main() == before, (
+                f"{victim}: readers see an attempt that was killed before its publish"
+            )
     retry = project.start(task, run, 4, ds=day)
     result = retry.result()
     retry.gone()
@@ -156,7 +176,9 @@ def test_an_append_killed_before_and_after_its_publish_is_there_once(project: Pr
 def test_killed_between_the_new_column_and_its_publish(project: Project) -> None:
     table, day = project.table("lake.t.wider"), next(_days)
     project.start("wider", "narrow", ds=next(_days)).result()
-    kill(held(project, "wider", "wide", 1, "target.py:_write_branch:call", day, WIDER="1"), "driver")
+    kill(
+        held(project, "wider", "wide", 1, "target.py:_write_branch:call", day, WIDER="1"), "driver"
+    )
     assert table.rows() == ROWS
     project.start("wider", "wide", 2, ds=day, WIDER="1").result()
     assert (table.rows(), table.refs()) == (2 * ROWS, {"main"})
@@ -171,7 +193,10 @@ def test_a_driver_that_wakes_up_after_its_retry_publishes_nothing(project: Proje
     seen = table.main(), table.rows(), table.refs()
     sleeper.stopped().send_signal(signal.SIGCONT)
     outcome = sleeper.end()
-    assert (outcome.get("error"), "fenced off" in outcome.get("text", "")) == ("PublishError", True), outcome
+    assert (outcome.get("error"), "fenced off" in outcome.get("text", "")) == (
+        "PublishError",
+        True,
+    ), outcome
     assert (table.main(), table.rows(), table.refs()) == seen
     sleeper.gone()
 

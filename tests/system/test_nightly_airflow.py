@@ -44,7 +44,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(project: Path) -> Iterator[AirflowServer]:
     ours = environment(project, "local[2]")
-    settings = {name: ours[name] for name in ("AIRFLOW_CONN_SPARK_DEFAULT", "SPARK_CONF_DIR", "PATH", "PYTHONPATH")}
+    settings = {
+        name: ours[name]
+        for name in ("AIRFLOW_CONN_SPARK_DEFAULT", "SPARK_CONF_DIR", "PATH", "PYTHONPATH")
+    }
     settings["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "INFO"
     settings["AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL"] = "2"
     with AirflowServer(project / "airflow", project / "dags", settings=settings) as started:
@@ -79,12 +82,19 @@ def test_a_good_night_is_green_at_the_first_try(server: AirflowServer, good_nigh
     tasks = server.tasks(DAG, good_night)
     seen = {name: (each["state"], each["try_number"]) for name, each in tasks.items()}
     assert seen == dict.fromkeys(TASKS, ("success", 1)), "\n".join(
-        line for name, (state, _) in seen.items() if state == "failed" for line in server.log(DAG, good_night, name)
+        line
+        for name, (state, _) in seen.items()
+        if state == "failed"
+        for line in server.log(DAG, good_night, name)
     )
 
 
-def test_its_asset_event_says_what_was_published(server: AirflowServer, project: Path, good_night: str) -> None:
-    events = server.call("GET", f"assets/events?source_dag_id={DAG}&source_run_id={good_night}")["asset_events"]
+def test_its_asset_event_says_what_was_published(
+    server: AirflowServer, project: Path, good_night: str
+) -> None:
+    events = server.call("GET", f"assets/events?source_dag_id={DAG}&source_run_id={good_night}")[
+        "asset_events"
+    ]
     extras = {each["source_task_id"]: each["extra"] for each in events}
     assert set(extras) == set(TASKS) - {"landing_weather"}
     clean = Table(project / "lake", "lake.flights.clean")
@@ -96,7 +106,10 @@ def test_its_asset_event_says_what_was_published(server: AirflowServer, project:
         "run_id": good_night,
         "partition": {"ds": GOOD},
     }
-    assert clean.rows() == len((project / "landing" / "flights" / f"{GOOD}.csv").read_text().splitlines()) - 1
+    assert (
+        clean.rows()
+        == len((project / "landing" / "flights" / f"{GOOD}.csv").read_text().splitlines()) - 1
+    )
     assert extras["train_delay_model"]["snapshot_id"] == 1
 
 
@@ -104,22 +117,35 @@ def test_its_asset_event_says_what_was_published(server: AirflowServer, project:
 def test_a_green_stage_links_its_pages_and_says_little(
     server: AirflowServer, project: Path, good_night: str, task: str
 ) -> None:
-    links = server.call("GET", f"dags/{DAG}/dagRuns/{good_night}/taskInstances/{task}/links")["extra_links"]
+    links = server.call("GET", f"dags/{DAG}/dagRuns/{good_night}/taskInstances/{task}/links")[
+        "extra_links"
+    ]
     assert links["Spark UI"].startswith("http://")
     assert links["Gate report"] == f"/tidegate/reports/{DAG}/{good_night}/{task}/-1/1"
     said = ours(server, good_night, task)
     assert 5 <= len(said) <= 40, "\n".join(said)
     assert f"[log] {folder(project, good_night, task)}/spark.log" in said
-    assert len((folder(project, good_night, task) / "spark.log").read_text(errors="replace").splitlines()) > 40
+    assert (
+        len(
+            (folder(project, good_night, task) / "spark.log")
+            .read_text(errors="replace")
+            .splitlines()
+        )
+        > 40
+    )
 
 
-def test_the_gate_report_is_a_page_for_those_who_are_logged_in(server: AirflowServer, good_night: str) -> None:
+def test_the_gate_report_is_a_page_for_those_who_are_logged_in(
+    server: AirflowServer, good_night: str
+) -> None:
     page = f"{server.url}/tidegate/reports/{DAG}/{good_night}/clean_flights/-1/1"
     shown = requests.get(page, headers={"Authorization": f"Bearer {server.token()}"}, timeout=60)
     assert shown.status_code == 200
     assert "Great Expectations" in shown.text
     assert requests.get(page, timeout=60, allow_redirects=False).status_code in (302, 401)
-    nothing = requests.get(f"{page}9", headers={"Authorization": f"Bearer {server.token()}"}, timeout=60)
+    nothing = requests.get(
+        f"{page}9", headers={"Authorization": f"Bearer {server.token()}"}, timeout=60
+    )
     assert nothing.status_code == 404
 
 
@@ -131,23 +157,39 @@ def test_the_bad_night_stops_at_its_gate_and_readers_notice_nothing(
     server.trigger(DAG, "bad", {"date": BAD})
     assert server.wait(DAG, "bad", NIGHT_SECONDS) == "failed"
     tasks = server.tasks(DAG, "bad")
-    assert (tasks["landing_weather"]["state"], tasks["landing_weather"]["try_number"]) == ("failed", 1)
+    assert (tasks["landing_weather"]["state"], tasks["landing_weather"]["try_number"]) == (
+        "failed",
+        1,
+    )
     assert {tasks[name]["state"] for name in TASKS[1:]} == {"upstream_failed"}
     assert snapshots(project) == before
     said = ours(server, "bad", "landing_weather")
     card = [line for line in said if line.startswith("| ")]
     assert 5 <= len(card) <= 15, "\n".join(said)
     text = "\n".join(card)
-    for word in ("GATE CLOSED", "suite weather_landing", "wind_speed must be between", "1048.36", "retry  no"):
+    for word in (
+        "GATE CLOSED",
+        "suite weather_landing",
+        "wind_speed must be between",
+        "1048.36",
+        "retry  no",
+    ):
         assert word in text, text
     for file in ("spark.log", "data_docs.html"):
         assert str(folder(project, "bad", "landing_weather") / file) in text
         assert (folder(project, "bad", "landing_weather") / file).is_file()
     assert len(said) <= 40
-    assert json.loads((folder(project, "bad", "landing_weather") / "report.json").read_text())["outcome"] == "held"
+    assert (
+        json.loads((folder(project, "bad", "landing_weather") / "report.json").read_text())[
+            "outcome"
+        ]
+        == "held"
+    )
 
 
-def test_marking_a_running_task_failed_ends_its_driver(server: AirflowServer, project: Path, good_night: str) -> None:
+def test_marking_a_running_task_failed_ends_its_driver(
+    server: AirflowServer, project: Path, good_night: str
+) -> None:
     before = snapshots(project)
     spec = str(folder(project, "marked", "landing_weather") / "spec.json")
     server.trigger(DAG, "marked", {"date": GOOD})
@@ -156,7 +198,9 @@ def test_marking_a_running_task_failed_ends_its_driver(server: AirflowServer, pr
     server.call("PATCH", path, new_state="failed")
     until("the end of the driver", lambda: not processes(spec), 60)
     assert server.wait(DAG, "marked", NIGHT_SECONDS) == "failed"
-    assert not (folder(project, "marked", "landing_weather") / "report.json").exists(), "the driver was not ended"
+    assert not (folder(project, "marked", "landing_weather") / "report.json").exists(), (
+        "the driver was not ended"
+    )
     assert snapshots(project) == before
 
 

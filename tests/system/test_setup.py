@@ -55,7 +55,9 @@ def refused(project: Project, task: str, **variables: str | None) -> str:
 def test_without_the_connection(project: Project) -> None:
     said = refused(project, "elsewhere")
     assert "no Airflow connection 'spark_elsewhere'" in said
-    assert "airflow connections add spark_elsewhere --conn-type spark --conn-host 'local[*]'" in said
+    assert (
+        "airflow connections add spark_elsewhere --conn-type spark --conn-host 'local[*]'" in said
+    )
 
 
 def test_without_java(project: Project, tmp_path: Path) -> None:
@@ -72,12 +74,16 @@ def test_with_a_java_home_that_holds_none(project: Project, tmp_path: Path) -> N
 def test_without_spark_submit(project: Project) -> None:
     # pip's own spark-submit is always found beside the interpreter, so this worker's connection names another one.
     assert Path(sys.executable).with_name("spark-submit").exists()
-    said = refused(project, "stage", AIRFLOW_CONN_SPARK_DEFAULT=connection(**{"spark-binary": "spark3-submit"}))
+    said = refused(
+        project, "stage", AIRFLOW_CONN_SPARK_DEFAULT=connection(**{"spark-binary": "spark3-submit"})
+    )
     assert "no spark3-submit on this worker's PATH: pip install pyspark" in said
 
 
 def test_with_deploy_mode_cluster(project: Project) -> None:
-    said = refused(project, "stage", AIRFLOW_CONN_SPARK_DEFAULT=connection(**{"deploy-mode": "cluster"}))
+    said = refused(
+        project, "stage", AIRFLOW_CONN_SPARK_DEFAULT=connection(**{"deploy-mode": "cluster"})
+    )
     assert "'spark_default' asks for deploy-mode cluster" in said
     assert "use client" in said
 

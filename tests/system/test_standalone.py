@@ -59,7 +59,10 @@ class Cluster:
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
-        self._environment = environment | {"SPARK_DAEMON_MEMORY": "256m", "SPARK_LOCAL_HOSTNAME": "127.0.0.1"}
+        self._environment = environment | {
+            "SPARK_DAEMON_MEMORY": "256m",
+            "SPARK_LOCAL_HOSTNAME": "127.0.0.1",
+        }
         port, ui = str(free_port()), str(free_port())
         self.master, self._ui = f"spark://127.0.0.1:{port}", f"http://127.0.0.1:{ui}/json/"
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -72,18 +75,29 @@ class Cluster:
         until("the worker", lambda: self.state().get("aliveworkers") == 1)
 
     def _start(self, role: str, *words: str) -> None:
-        command = [str(Path(sys.executable).with_name("spark-class")), f"org.apache.spark.deploy.{role}", *words]
+        command = [
+            str(Path(sys.executable).with_name("spark-class")),
+            f"org.apache.spark.deploy.{role}",
+            *words,
+        ]
         with (self.folder / f"{role}.log").open("wb") as log:
             self._processes.append(
                 subprocess.Popen(
-                    command, env=self._environment, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                    command,
+                    env=self._environment,
+                    cwd=self.folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
                 )
             )
 
     def state(self) -> dict[str, Any]:
         """Return what the master says of itself; nothing while it does not answer."""
         for process in self._processes:
-            assert process.poll() is None, [each.read_text()[-2000:] for each in self.folder.glob("*.log")]
+            assert process.poll() is None, [
+                each.read_text()[-2000:] for each in self.folder.glob("*.log")
+            ]
         try:
             return dict(requests.get(self._ui, timeout=10).json())
         except requests.RequestException:
@@ -106,7 +120,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         for name, text in (("hops.py", HOPS), ("degrees.sql", DEGREES), ("ranks.py", RANKS)):
             made.write(f"spark_jobs/{name}", text)
         made.write("landing/routes.csv", "src,dst\n1,2\n2,3\n3,1\n1,3\n")
-        rows = {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1}, "severity": "critical"}
+        rows = {
+            "type": "expect_table_row_count_to_be_between",
+            "kwargs": {"min_value": 1},
+            "severity": "critical",
+        }
         made.suite("some_rows", rows)
         yield made
 
@@ -119,10 +137,14 @@ def cluster(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def to(cluster: Cluster) -> dict[str, str]:
-    return {"AIRFLOW_CONN_SPARK_DEFAULT": json.dumps({"conn_type": "spark", "host": cluster.master})}
+    return {
+        "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps({"conn_type": "spark", "host": cluster.master})
+    }
 
 
-def test_stages_run_on_the_cluster_by_changing_the_connection_alone(project: Project, cluster: Cluster) -> None:
+def test_stages_run_on_the_cluster_by_changing_the_connection_alone(
+    project: Project, cluster: Cluster
+) -> None:
     here = project.start("hops", "local", ds="2013-01-01")
     assert here.result()["rows"] == 4
     assert here.report().spark["master"] == "local[1]"
@@ -138,9 +160,13 @@ def test_stages_run_on_the_cluster_by_changing_the_connection_alone(project: Pro
     assert project.table("lake.t.hops").rows() == 8
 
 
-def test_the_relative_warehouse_is_the_projects_from_wherever_executors_run(project: Project, cluster: Cluster) -> None:
+def test_the_relative_warehouse_is_the_projects_from_wherever_executors_run(
+    project: Project, cluster: Cluster
+) -> None:
     files = list((project.root / "lake" / "t" / "hops" / "data").rglob("*.parquet"))
-    folders = {row["cwd"] for file in files for row in pq.read_table(file, columns=["cwd"]).to_pylist()}
+    folders = {
+        row["cwd"] for file in files for row in pq.read_table(file, columns=["cwd"]).to_pylist()
+    }
     elsewhere = {each for each in folders if each.startswith(str(cluster.folder / "work"))}
     assert elsewhere
     assert folders - elsewhere == {str(project.root)}
@@ -150,7 +176,9 @@ def test_the_relative_warehouse_is_the_projects_from_wherever_executors_run(proj
 def test_ending_the_task_ends_the_application(project: Project, cluster: Cluster) -> None:
     before = project.table("lake.t.hops").main()
     marker = project.root / "held"
-    attempt = project.start("hops", "marked", ds="2013-01-03", HOLD_WORKER=str(marker), **to(cluster))
+    attempt = project.start(
+        "hops", "marked", ds="2013-01-03", HOLD_WORKER=str(marker), **to(cluster)
+    )
     until("a task on the cluster's executor", marker.exists)
     assert cluster.applications("active") == {"days.hops": "RUNNING"}
     task = attempt.process("task")

@@ -2,7 +2,16 @@
 
 from typing import Any
 
-from tidegate.contract import Attempt, Expectation, Input, Judgement, Output, Report, StageSpec, Suite
+from tidegate.contract import (
+    Attempt,
+    Expectation,
+    Input,
+    Judgement,
+    Output,
+    Report,
+    StageSpec,
+    Suite,
+)
 
 ATTEMPT = Attempt(
     dag_id="nightly",
@@ -28,7 +37,9 @@ def expectation(**overrides: Any) -> Expectation:
 
 
 def failing(**overrides: Any) -> Expectation:
-    return expectation(success=False, unexpected=1, share=0.0139, examples=("1048.36",), **overrides)
+    return expectation(
+        success=False, unexpected=1, share=0.0139, examples=("1048.36",), **overrides
+    )
 
 
 def spec(**overrides: Any) -> StageSpec:

@@ -10,7 +10,10 @@ from tidegate.errors import BY_NAME, GateClosed, JobError, SpecError, TidegateEr
 
 
 def test_a_spec_survives_its_json() -> None:
-    given = spec(reads=(Read.parse("a", "x/y.csv"), Read.parse("b", "lake.a.b")), partition={"ds": "2013-01-01"})
+    given = spec(
+        reads=(Read.parse("a", "x/y.csv"), Read.parse("b", "lake.a.b")),
+        partition={"ds": "2013-01-01"},
+    )
     assert StageSpec.from_json(given.to_json()) == given
 
 
@@ -64,7 +67,10 @@ def test_reads_that_are_refused_say_what_to_do(name: str, value: Any, said: str)
 
 
 def test_options_become_text_as_spark_wants_them() -> None:
-    assert Read.parse("x", {"path": "a.csv", "options": {"sep": ";", "n": 1}}).options == {"sep": ";", "n": "1"}
+    assert Read.parse("x", {"path": "a.csv", "options": {"sep": ";", "n": 1}}).options == {
+        "sep": ";",
+        "n": "1",
+    }
 
 
 def test_the_stage_key_is_the_partition_for_replaces_and_the_run_for_appends() -> None:

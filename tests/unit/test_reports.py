@@ -32,7 +32,9 @@ def test_a_green_stage_is_told_in_few_lines_however_many_expectations() -> None:
 
 
 def test_warnings_are_shown_first() -> None:
-    lines = green(report(*(expectation() for _ in range(50)), failing(severity="warning", column="dep_time")))
+    lines = green(
+        report(*(expectation() for _ in range(50)), failing(severity="warning", column="dep_time"))
+    )
     assert "dep_time" in lines[2]
     assert lines[2].endswith("warn")
 
@@ -43,7 +45,11 @@ def test_a_closed_gate_names_the_rule_the_value_and_what_readers_see() -> None:
         expectation(),
         outcome="held",
         output=Output(
-            target="lake.flights.clean", rows=72, version=9, previous=8, held_at="lake.flights.clean.branch_x"
+            target="lake.flights.clean",
+            rows=72,
+            version=9,
+            previous=8,
+            held_at="lake.flights.clean.branch_x",
         ),
     )
     closed = error_of(spec(), held)
@@ -54,14 +60,23 @@ def test_a_closed_gate_names_the_rule_the_value_and_what_readers_see() -> None:
     text = "\n".join(card(spec(), closed, held, LOG))
     assert "GATE CLOSED  nightly / clean" in text
     assert "wind_speed must be between (0 .. 200): 1 row (1.39%) is not, e.g. 1048.36" in text
-    assert "lake.flights.clean.branch_x (snapshot 9), NOT published; readers still see snapshot 8" in text
+    assert (
+        "lake.flights.clean.branch_x (snapshot 9), NOT published; readers still see snapshot 8"
+        in text
+    )
     assert "retry  no" in text
 
 
 @pytest.mark.parametrize("kind", BY_NAME.values(), ids=lambda kind: kind.__name__)
 def test_a_card_is_at_most_15_lines_whatever_happened(kind: type[TidegateError]) -> None:
-    many = tuple(failing(column=f"c{n}", severity=s) for n in range(9) for s in ("critical", "warning", "info"))
-    told = report(*many, outcome="held", failure=Failure(type=kind.__name__, message="m", cause="c"))
+    many = tuple(
+        failing(column=f"c{n}", severity=s)
+        for n in range(9)
+        for s in ("critical", "warning", "info")
+    )
+    told = report(
+        *many, outcome="held", failure=Failure(type=kind.__name__, message="m", cause="c")
+    )
     assert len(card(spec(), kind("first line\nsecond\nthird\nfourth\nfifth"), told, LOG)) <= 15
     assert len(card(spec(), kind("x" * 5000), None, LOG)) <= 15
     assert max(map(len, card(spec(), kind("x" * 5000), None, LOG))) <= 400
@@ -70,7 +85,12 @@ def test_a_card_is_at_most_15_lines_whatever_happened(kind: type[TidegateError])
 @pytest.mark.parametrize(
     ("exit_code", "tail", "kind", "said"),
     [
-        (1, ["ModuleNotFoundError: No module named 'great_expectations'"], SpecError, "great_expectations"),
+        (
+            1,
+            ["ModuleNotFoundError: No module named 'great_expectations'"],
+            SpecError,
+            "great_expectations",
+        ),
         (1, ["Exception: unresolved dependency: org.x#y;1: not found"], SpecError, "org.x#y"),
         (1, ["Could not parse Master URL: 'lokal'"], SpecError, "lokal"),
         (52, [], ResourceExhausted, "exit code 52"),
@@ -86,7 +106,9 @@ def test_a_card_is_at_most_15_lines_whatever_happened(kind: type[TidegateError])
         (1, [], DriverLost, "exit code 1"),
     ],
 )
-def test_a_driver_without_a_report_is_classified(exit_code: int, tail: list[str], kind: type, said: str) -> None:
+def test_a_driver_without_a_report_is_classified(
+    exit_code: int, tail: list[str], kind: type, said: str
+) -> None:
     error = lost(exit_code, tail)
     assert type(error) is kind
     assert said in str(error)
@@ -97,7 +119,9 @@ def test_a_report_of_another_attempt_is_no_report(tmp_path: Path) -> None:
     assert read_report(mine) is None
     mine.report_file.write_text(report().to_json())
     assert read_report(mine) is not None
-    mine.report_file.write_text(report(attempt=type(ATTEMPT)(**{**vars(ATTEMPT), "try_number": 2})).to_json())
+    mine.report_file.write_text(
+        report(attempt=type(ATTEMPT)(**{**vars(ATTEMPT), "try_number": 2})).to_json()
+    )
     assert read_report(mine) is None
     mine.report_file.write_text("{half")
     assert read_report(mine) is None

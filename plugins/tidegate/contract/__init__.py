@@ -12,7 +12,18 @@ from tidegate.contract.report import (
     Severity,
     Verdict,
 )
-from tidegate.contract.spec import FORMATS, PROTOCOL, Attempt, Kind, Mode, Read, StageSpec, Suite, digest, is_table
+from tidegate.contract.spec import (
+    FORMATS,
+    PROTOCOL,
+    Attempt,
+    Kind,
+    Mode,
+    Read,
+    StageSpec,
+    Suite,
+    digest,
+    is_table,
+)
 
 __all__ = [
     "FORMATS",

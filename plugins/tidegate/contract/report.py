@@ -123,7 +123,10 @@ class Report:
             raise ValueError(f"report of protocol {data.get('protocol')}, expected {PROTOCOL}")
         data["attempt"] = Attempt(**data["attempt"])
         if judged := data["judgement"]:
-            rows = tuple(Expectation(**{**e, "examples": tuple(e["examples"])}) for e in judged["expectations"])
+            rows = tuple(
+                Expectation(**{**e, "examples": tuple(e["examples"])})
+                for e in judged["expectations"]
+            )
             data["judgement"] = Judgement(verdict=judged["verdict"], expectations=rows)
         data["inputs"] = tuple(Input(**each) for each in data["inputs"])
         data["output"] = Output(**data["output"]) if data["output"] else None

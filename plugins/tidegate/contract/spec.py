@@ -23,7 +23,11 @@ _COMPRESSED = re.compile(r"\.(gz|bz2|zst|lz4|snappy|deflate)$")
 
 def digest(document: object) -> str:
     """Return the SHA-256 of a JSON document or of bytes, as 64 hex digits."""
-    raw = document if isinstance(document, bytes) else json.dumps(document, sort_keys=True, default=str).encode()
+    raw = (
+        document
+        if isinstance(document, bytes)
+        else json.dumps(document, sort_keys=True, default=str).encode()
+    )
     return sha256(raw).hexdigest()
 
 
@@ -53,15 +57,21 @@ class Read:
         """
         where = f"reads[{name!r}]"
         if not name.isidentifier():
-            raise SpecError(f"{where}: an input's name is a parameter of run() and a view in SQL; use an identifier")
+            raise SpecError(
+                f"{where}: an input's name is a parameter of run() and a view in SQL; use an identifier"
+            )
         given: dict[str, Any] = (
-            dict(value) if isinstance(value, Mapping) else {"table" if _names_table(value) else "path": value}
+            dict(value)
+            if isinstance(value, Mapping)
+            else {"table" if _names_table(value) else "path": value}
         )
         known = set(cls.__dataclass_fields__) - {"name"}
         if unknown := sorted(set(given) - known):
             raise SpecError(f"{where}: unknown {unknown}; a read takes {sorted(known)}")
         if sum(given.get(key) is not None for key in ("path", "table", "model")) != 1:
-            raise SpecError(f"{where}: give one of 'path', 'table' or a stage operator, not {value!r}")
+            raise SpecError(
+                f"{where}: give one of 'path', 'table' or a stage operator, not {value!r}"
+            )
         if isinstance(given.get("snapshot_id"), str):  # a template renders to text
             given["snapshot_id"] = int(given["snapshot_id"])
         read = cls(name=name, **given)
@@ -72,8 +82,14 @@ class Read:
         suffix = _COMPRESSED.sub("", path.rstrip("/")).rpartition(".")[2].lower()
         chosen = self.format or suffix
         if chosen not in FORMATS:
-            hint = "" if "/" in path or "." not in path else "; a table is written catalog.namespace.table"
-            raise SpecError(f"{where}: cannot tell the format of {path!r}; add 'format': one of {FORMATS}{hint}")
+            hint = (
+                ""
+                if "/" in path or "." not in path
+                else "; a table is written catalog.namespace.table"
+            )
+            raise SpecError(
+                f"{where}: cannot tell the format of {path!r}; add 'format': one of {FORMATS}{hint}"
+            )
         options = {key: str(option) for key, option in self.options.items()}
         return type(self)(**{**vars(self), "format": chosen, "options": options})
 
@@ -141,7 +157,9 @@ class StageSpec:
         """The stage key: DAG, task, map index and partition; an append's key holds its run instead."""
         attempt = self.attempt
         scope = {"run_id": attempt.run_id} if self.mode == "append" else dict(self.partition)
-        return json.dumps([attempt.dag_id, attempt.task_id, attempt.map_index, scope], sort_keys=True)
+        return json.dumps(
+            [attempt.dag_id, attempt.task_id, attempt.map_index, scope], sort_keys=True
+        )
 
     @property
     def report_file(self) -> Path:
@@ -165,7 +183,9 @@ class StageSpec:
         """
         data = json.loads(text)
         if data.get("protocol") != PROTOCOL:
-            raise SpecError(f"spec of protocol {data.get('protocol')}, driver of {PROTOCOL}: install one tidegate")
+            raise SpecError(
+                f"spec of protocol {data.get('protocol')}, driver of {PROTOCOL}: install one tidegate"
+            )
         data["attempt"] = Attempt(**data["attempt"])
         data["reads"] = tuple(Read(**read) for read in data["reads"])
         data["suite"] = Suite(**data["suite"])

@@ -16,7 +16,13 @@ from pyspark.sql import SparkSession
 from tidegate.contract import Failure
 from tidegate.errors import TidegateError
 
-_GENERIC = ("FAILED_READ_FILE", "STREAM_FAILED", "FAILED_EXECUTE_UDF", "TASK_WRITE_FAILED", "_LEGACY")
+_GENERIC = (
+    "FAILED_READ_FILE",
+    "STREAM_FAILED",
+    "FAILED_EXECUTE_UDF",
+    "TASK_WRITE_FAILED",
+    "_LEGACY",
+)
 _BY_STATE = {
     **dict.fromkeys(("42", "0A", "07", "46", "56", "51", "38"), "JobError"),
     **dict.fromkeys(("22", "23", "21", "P0", "39", "KD"), "DataError"),
@@ -25,7 +31,9 @@ _BY_STATE = {
 }
 _BY_TEXT_FIRST = (
     (
-        re.compile(r"OutOfMemoryError|Python worker exited|No space left|exited with code (137|52)\b|maxResultSize"),
+        re.compile(
+            r"OutOfMemoryError|Python worker exited|No space left|exited with code (137|52)\b|maxResultSize"
+        ),
         "ResourceExhausted",
     ),
     (
@@ -63,7 +71,9 @@ def diagnose(error: BaseException, spark: SparkSession | None, job: str | None) 
     if isinstance(error, TidegateError):
         cause = error.__cause__
         text = None if cause is None else _first_line(cause)
-        return Failure(type=type(error).__name__, message=str(error), cause=text, trace="\n".join(trace))
+        return Failure(
+            type=type(error).__name__, message=str(error), cause=text, trace="\n".join(trace)
+        )
     chain = [*_java_chain(error, spark)] or [_Link(type(error).__name__, str(error))]
     decisive = _decisive(chain)
     where = _job_line(error, job)
@@ -87,7 +97,11 @@ def _java_chain(error: BaseException, spark: SparkSession | None) -> Iterator[_L
     """Yield the Java causes of ``error``, outermost first, each with its Spark error condition if it has one."""
     java: Any = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
     try:
-        throwable = None if spark is None else spark._jvm.java.lang.Class.forName("org.apache.spark.SparkThrowable")  # type: ignore[union-attr]
+        throwable = (
+            None
+            if spark is None
+            else spark._jvm.java.lang.Class.forName("org.apache.spark.SparkThrowable")
+        )  # type: ignore[union-attr]
         while java is not None:
             conditioned = throwable is not None and throwable.isInstance(java)
             text = next(iter(str(java.getMessage() or "").strip().splitlines()), "")

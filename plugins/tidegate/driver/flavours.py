@@ -44,7 +44,9 @@ def load(folder: str) -> object:
         return plain
     pipeline = mlflow.spark.load_model(folder)
     # MLflow wraps any other Spark model into a pipeline of one stage; the next job gets what the first one returned.
-    wrapped = len(pipeline.stages) == 1 and (about.metadata or {}).get(_CLASS) == _class_of(pipeline.stages[0])
+    wrapped = len(pipeline.stages) == 1 and (about.metadata or {}).get(_CLASS) == _class_of(
+        pipeline.stages[0]
+    )
     found: object = pipeline.stages[0] if wrapped else pipeline
     return found
 
@@ -52,7 +54,9 @@ def load(folder: str) -> object:
 def _save_spark(model: object, folder: Path, about: object) -> None:
     import mlflow.spark
 
-    mlflow.spark.save_model(model, str(folder), mlflow_model=about, pip_requirements=_pins("pyspark", "numpy"))
+    mlflow.spark.save_model(
+        model, str(folder), mlflow_model=about, pip_requirements=_pins("pyspark", "numpy")
+    )
 
 
 def _save_sklearn(model: object, folder: Path, about: object) -> None:
@@ -80,7 +84,9 @@ def _pins(*packages: str) -> list[str]:
     for package in packages:
         try:
             pins.append(f"{package}=={version(package)}")
-        except PackageNotFoundError:  # the job's own module, or a module named otherwise than its package
+        except (
+            PackageNotFoundError
+        ):  # the job's own module, or a module named otherwise than its package
             continue
     return pins
 

@@ -63,7 +63,9 @@ def _open(spark: SparkSession, read: Read) -> tuple[Any, Input, str]:
 def _open_table(spark: SparkSession, read: Read) -> tuple[DataFrame, Input, str]:
     name = str(read.table)
     if not spark.catalog.tableExists(name):
-        raise DataError(f"input {read.name!r}: there is no table {name}; has the stage that writes it ever published?")
+        raise DataError(
+            f"input {read.name!r}: there is no table {name}; has the stage that writes it ever published?"
+        )
     snapshot = read.snapshot_id or _current_snapshot(spark, name)
     reader = spark.read if snapshot is None else spark.read.option("versionAsOf", snapshot)
     seen = Input(name=read.name, source=name, snapshot_id=snapshot)
@@ -75,7 +77,9 @@ def _current_snapshot(spark: SparkSession, name: str) -> int | None:
     catalog = spark.conf.get(f"spark.sql.catalog.{name.partition('.')[0]}", None) or ""
     if "iceberg" not in catalog:
         return None
-    current = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, name).currentSnapshot()
+    current = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(
+        spark._jsparkSession, name
+    ).currentSnapshot()
     return None if current is None else int(current.snapshotId())
 
 
@@ -83,11 +87,17 @@ def _open_path(spark: SparkSession, read: Read) -> tuple[DataFrame, Input, str]:
     path, kind = str(read.path), str(read.format)
     state = _path_state(spark, path)
     if not state:
-        raise DataError(f"input {read.name!r}: there is nothing at {path}; land it, then clear this task")
-    reader: DataFrameReader = spark.read.format(kind).options(**{**_DEFAULTS.get(kind, {}), **read.options})
+        raise DataError(
+            f"input {read.name!r}: there is nothing at {path}; land it, then clear this task"
+        )
+    reader: DataFrameReader = spark.read.format(kind).options(
+        **{**_DEFAULTS.get(kind, {}), **read.options}
+    )
     frame = (reader.schema(read.schema) if read.schema else reader).load(path)
     if not frame.columns:
-        raise DataError(f"input {read.name!r}: {path} is empty: it has no columns, not even a header")
+        raise DataError(
+            f"input {read.name!r}: {path} is empty: it has no columns, not even a header"
+        )
     return frame, Input(name=read.name, source=path), state
 
 

@@ -47,7 +47,9 @@ def load_model(spark: SparkSession, name: str, version: int) -> object:
         with answering(f"find version {version} of model {name!r}"):
             uri = client.get_model_version_download_uri(name, str(version))
     except PublishError as gone:
-        raise DataError(f"model {name!r} has no version {version}; run the stage that trains it again") from gone
+        raise DataError(
+            f"model {name!r} has no version {version}; run the stage that trains it again"
+        ) from gone
     with answering(f"download version {version} of model {name!r}"):
         return flavours.load(download_artifacts(artifact_uri=uri, tracking_uri=tracking_uri()))
 
@@ -62,7 +64,9 @@ def champion_version(name: str) -> int:
         with answering(f"find the champion of model {name!r}"):
             return int(client.get_model_version_by_alias(name, CHAMPION).version)
     except PublishError as gone:
-        raise DataError(f"model {name!r} has no champion; has the stage that trains it ever published?") from gone
+        raise DataError(
+            f"model {name!r} has no champion; has the stage that trains it ever published?"
+        ) from gone
 
 
 class ModelTarget:
@@ -73,7 +77,9 @@ class ModelTarget:
 
     def __init__(self, spark: SparkSession, spec: StageSpec, fingerprint: str) -> None:
         if not spec.writes:
-            raise SpecError("a train stage names in 'writes' the registered model that it publishes")
+            raise SpecError(
+                "a train stage names in 'writes' the registered model that it publishes"
+            )
         self._spark = spark
         self._spec = spec
         self._fingerprint = fingerprint
@@ -97,11 +103,19 @@ class ModelTarget:
         mine = [version for version in left if version.tags.get(_FINGERPRINT) == self._fingerprint]
         published = [version for version in left if _is_published(version, champion)]
         done = next((version for version in mine if version in published), None)
-        ready = None if done else next((version for version in mine if version.tags.get(_VERDICT) in _PASSING), None)
+        ready = (
+            None
+            if done
+            else next((version for version in mine if version.tags.get(_VERDICT) in _PASSING), None)
+        )
         self._delete([version for version in left if version not in (*published, ready)], champion)
         if done:
             return self._already(done, champion)
-        return self._move(ready, f"judged by try {ready.tags.get(_TRY)}; no work was done again") if ready else None
+        return (
+            self._move(ready, f"judged by try {ready.tags.get(_TRY)}; no work was done again")
+            if ready
+            else None
+        )
 
     def stage(self, output: object, observe: Observe) -> Staged:
         """Log a trained model and register it as a version; its frame is one row of metrics, judged as it is.
@@ -110,10 +124,14 @@ class ModelTarget:
         :raises SpecError: if the model cannot be saved.
         """
         if not isinstance(output, Trained):
-            raise SpecError(f"a registered model is written by a train stage, not from a {type(output).__name__}")
+            raise SpecError(
+                f"a registered model is written by a train stage, not from a {type(output).__name__}"
+            )
         self._require_newest()
         tags = self._tags()
-        self._run_id = self._registry.start_run(f"{self._spec.attempt.task_id} {self._spec.attempt.run_id}", tags)
+        self._run_id = self._registry.start_run(
+            f"{self._spec.attempt.task_id} {self._spec.attempt.run_id}", tags
+        )
         self._registry.log(self._run_id, output)
         self._version = self._registry.register(self._run_id, tags)
         return Staged(frame=_frame(self._spark, output.metrics), rows=1)
@@ -141,7 +159,9 @@ class ModelTarget:
 
     def discard(self) -> None:
         """Delete what was staged and mark its MLflow run as failed, if no verdict was reached."""
-        with suppress(TidegateError):  # the stage has failed already, and the next attempt deletes what is left
+        with suppress(
+            TidegateError
+        ):  # the stage has failed already, and the next attempt deletes what is left
             if self._version:
                 self._registry.delete(self._version)
             if self._run_id:
@@ -164,7 +184,9 @@ class ModelTarget:
 
     def _judged(self, judgement: Judgement) -> Version:
         if self._version is None:
-            raise PublishError("nothing is staged: a version is published or held once, after stage()")
+            raise PublishError(
+                "nothing is staged: a version is published or held once, after stage()"
+            )
         version = self._version
         self._require_newest()
         # From here on a retry may publish this version without training again, so no discard() may take it away.
@@ -178,14 +200,18 @@ class ModelTarget:
         self._registry.tag(version, {_PREVIOUS: str(previous or "")})
         self._require_newest()
         self._registry.crown(version)
-        with suppress(TidegateError):  # readers see it already, and the next attempt repairs the tag
+        with suppress(
+            TidegateError
+        ):  # readers see it already, and the next attempt repairs the tag
             self._registry.tag(version, {_PUBLISHED: "true"})
         return self._output(version, previous, note)
 
     def _output(self, version: Version, previous: int | None, note: str | None) -> Output:
         verdict = cast("Verdict | None", version.tags.get(_VERDICT))
         name = self._registry.name
-        return Output(target=name, version=version.number, previous=previous, verdict=verdict, note=note)
+        return Output(
+            target=name, version=version.number, previous=previous, verdict=verdict, note=note
+        )
 
     def _already(self, done: Version, champion: Version | None) -> Output:
         note = f"already published by try {done.tags.get(_TRY)}"
@@ -200,7 +226,9 @@ class ModelTarget:
         if token == self._token:
             return
         if self._version:
-            self._registry.delete(self._version)  # staged after the newer attempt looked for what to delete
+            self._registry.delete(
+                self._version
+            )  # staged after the newer attempt looked for what to delete
         raise PublishError(_fenced(self._spec, order))
 
     def _require_none_newer(self, left: list[Version]) -> None:
@@ -223,7 +251,9 @@ class ModelTarget:
 
 
 def _is_published(version: Version, champion: Version | None) -> bool:
-    return _PUBLISHED in version.tags or (champion is not None and version.number == champion.number)
+    return _PUBLISHED in version.tags or (
+        champion is not None and version.number == champion.number
+    )
 
 
 def _fenced(spec: StageSpec, newest: int) -> str:
@@ -236,4 +266,6 @@ def _fenced(spec: StageSpec, newest: int) -> str:
 
 def _frame(spark: SparkSession, metrics: Mapping[str, float]) -> DataFrame:
     # Spelled as text, because py4j cannot carry NaN; made by the JVM alone, because Python workers start slowly.
-    return spark.range(1).select(*(F.lit(str(value)).cast("double").alias(name) for name, value in metrics.items()))
+    return spark.range(1).select(
+        *(F.lit(str(value)).cast("double").alias(name) for name, value in metrics.items())
+    )

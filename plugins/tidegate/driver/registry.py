@@ -57,7 +57,9 @@ def connect() -> "MlflowClient":
         with _opening():
             return MlflowClient(tracking_uri=tracking_uri())
     except ImportError as missing:
-        told = f"a train stage needs MLflow ({missing}); install tidegate[train] where the driver runs"
+        told = (
+            f"a train stage needs MLflow ({missing}); install tidegate[train] where the driver runs"
+        )
         raise SpecError(told) from missing
 
 
@@ -68,7 +70,9 @@ def _opening() -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError) as unusable:
-        raise SpecError(f"MLFLOW_TRACKING_URI names no store that MLflow can open: {_first(unusable)}") from unusable
+        raise SpecError(
+            f"MLFLOW_TRACKING_URI names no store that MLflow can open: {_first(unusable)}"
+        ) from unusable
     except _database_errors() as away:
         raise ClusterUnavailable(f"MLflow's database does not answer: {_first(away)}") from away
 
@@ -100,8 +104,12 @@ def answering(wish: str) -> Iterator[None]:
     except MlflowException as refusal:
         reason = _first(refusal)
         if refusal.error_code == "RESOURCE_DOES_NOT_EXIST":
-            raise PublishError(f"fenced: a newer attempt of this stage removed what was staged ({reason})") from refusal
-        away = reason.startswith("API request to")  # a tracking server that did not answer has no code of its own
+            raise PublishError(
+                f"fenced: a newer attempt of this stage removed what was staged ({reason})"
+            ) from refusal
+        away = reason.startswith(
+            "API request to"
+        )  # a tracking server that did not answer has no code of its own
         kind = ClusterUnavailable if away else _REFUSALS.get(refusal.error_code, PublishError)
         raise kind(f"MLflow did not {wish}: {reason}") from refusal
 
@@ -130,7 +138,9 @@ class Registry:
     def versions(self, tag: str, value: str) -> list[Version]:
         """Return the versions that carry a tag of that value, the newest first."""
         wanted = f"name = '{self.name}' AND tag.`{tag}` = '{value}'"
-        found = self._client.search_model_versions(wanted, max_results=1000, order_by=["version_number DESC"])
+        found = self._client.search_model_versions(
+            wanted, max_results=1000, order_by=["version_number DESC"]
+        )
         return [_version(each) for each in found]
 
     @answering("start a run")
@@ -157,7 +167,9 @@ class Registry:
     def register(self, run_id: str, tags: Mapping[str, str]) -> Version:
         """Make the model of a run a version that nobody reads yet."""
         source = f"{self._client.get_run(run_id).info.artifact_uri}/{_FOLDER}"
-        return _version(self._client.create_model_version(self.name, source, run_id, tags=dict(tags)))
+        return _version(
+            self._client.create_model_version(self.name, source, run_id, tags=dict(tags))
+        )
 
     @answering("tag the version")
     def tag(self, version: Version, tags: Mapping[str, str]) -> None:
@@ -199,7 +211,11 @@ class Registry:
     def _marks(self, stage: str) -> dict[int, str]:
         tags = self._client.get_registered_model(self.name).tags
         prefix = f"{_MARK}.{stage}."
-        return {int(key.removeprefix(prefix)): token for key, token in tags.items() if key.startswith(prefix)}
+        return {
+            int(key.removeprefix(prefix)): token
+            for key, token in tags.items()
+            if key.startswith(prefix)
+        }
 
     def _open_experiment(self) -> str:
         found = self._client.get_experiment_by_name(self.name)

@@ -57,7 +57,9 @@ def measure(spark: SparkSession) -> dict[str, Any]:
 
 def _totals(context: Any) -> dict[str, Any]:
     store = context._jsc.sc().statusStore()
-    listed = store.stageList(None, False, False, context._gateway.new_array(context._jvm.double, 0), None)
+    listed = store.stageList(
+        None, False, False, context._gateway.new_array(context._jvm.double, 0), None
+    )
     stages = [listed.apply(index) for index in range(listed.size())]
     totals = {
         "input_bytes": sum(stage.inputBytes() for stage in stages),

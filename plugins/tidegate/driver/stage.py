@@ -112,7 +112,9 @@ class Stage:
         if judgement.verdict == "closed":
             self._finish("held", target.hold(judgement))
         else:
-            self._finish("passed" if self._spec.kind == "gate" else "published", target.publish(judgement))
+            self._finish(
+                "passed" if self._spec.kind == "gate" else "published", target.publish(judgement)
+            )
 
     def _finish(self, outcome: Outcome, output: Output) -> None:
         self._record.output = output
@@ -125,4 +127,6 @@ class Stage:
         try:
             self._target.discard()
         except (TidegateError, Py4JError, PySparkException, OSError) as error:
-            say(f"what was staged could not be dropped ({type(error).__name__}); the next attempt will")
+            say(
+                f"what was staged could not be dropped ({type(error).__name__}); the next attempt will"
+            )

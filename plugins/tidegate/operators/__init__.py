@@ -8,4 +8,10 @@ from tidegate.operators.stages import (
     TrainStageOperator,
 )
 
-__all__ = ["BatchStageOperator", "GateOperator", "GraphStageOperator", "SqlStageOperator", "TrainStageOperator"]
+__all__ = [
+    "BatchStageOperator",
+    "GateOperator",
+    "GraphStageOperator",
+    "SqlStageOperator",
+    "TrainStageOperator",
+]

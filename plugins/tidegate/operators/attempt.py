@@ -45,7 +45,14 @@ def attempt_folder(attempt: Attempt) -> Path:
     """Return where an attempt's spec, report, Data Docs page and Spark log lie."""
     run, task = quote(attempt.run_id, safe=":+"), quote(attempt.task_id, safe="")
     store = reports_store()
-    return store / attempt.dag_id / run / task / f"map={attempt.map_index}" / f"try={attempt.try_number}"
+    return (
+        store
+        / attempt.dag_id
+        / run
+        / task
+        / f"map={attempt.map_index}"
+        / f"try={attempt.try_number}"
+    )
 
 
 def reports_store() -> Path:

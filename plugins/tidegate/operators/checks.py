@@ -66,7 +66,9 @@ def check_writes(task_id: str, kind: str, writes: str | None) -> None:
         )
     if kind == "train":
         if not _MODEL.fullmatch(writes):
-            raise SpecError(f"task {task_id!r}: writes={writes!r} is no MLflow model name (no '/', ':', '%' or quotes)")
+            raise SpecError(
+                f"task {task_id!r}: writes={writes!r} is no MLflow model name (no '/', ':', '%' or quotes)"
+            )
     elif not is_table(writes):
         raise SpecError(
             f"task {task_id!r}: writes={writes!r} names no catalog; write catalog.namespace.table, "
@@ -93,7 +95,9 @@ def check_mode(task_id: str, kind: str, mode: str, partition: object) -> None:
             f"task {task_id!r}: a partition is replaced whole; leave partition out to append, or mode to replace"
         )
     if kind in ("train", "gate") and (partition or mode == "append"):
-        raise SpecError(f"task {task_id!r}: partition and mode are for tables; a {kind} stage writes none")
+        raise SpecError(
+            f"task {task_id!r}: partition and mode are for tables; a {kind} stage writes none"
+        )
 
 
 def check_sole_writer(task_id: str, writes: str | None, others: Iterable[Any]) -> None:
@@ -115,10 +119,14 @@ def require_suffix(task_id: str, job: str | None, suffix: str) -> None:
     :raises SpecError: if ``job`` does not end in ``suffix``.
     """
     if not isinstance(job, str) or not (templated(job) or job.endswith(suffix)):
-        raise SpecError(f"task {task_id!r}: job={job!r}; this operator runs a {suffix} file of spark_jobs/")
+        raise SpecError(
+            f"task {task_id!r}: job={job!r}; this operator runs a {suffix} file of spark_jobs/"
+        )
 
 
-def require_inputs(task_id: str, reads: Mapping[str, Any], needed: Iterable[str], engine: str) -> None:
+def require_inputs(
+    task_id: str, reads: Mapping[str, Any], needed: Iterable[str], engine: str
+) -> None:
     """Refuse a graph without its two inputs, or of an engine that is none.
 
     :raises SpecError: naming what is missing.

@@ -29,7 +29,9 @@ class Project:
         if configured := conf.get("tidegate", "project_dir", fallback=""):
             return cls(Path(configured))
         folders = Path(dag_file).resolve().parents
-        return cls(next((f for f in folders if (f / JOBS).is_dir() or (f / SUITES).is_dir()), folders[0]))
+        return cls(
+            next((f for f in folders if (f / JOBS).is_dir() or (f / SUITES).is_dir()), folders[0])
+        )
 
     def job(self, name: str) -> Path:
         """Return the job file ``name``.
@@ -49,7 +51,9 @@ class Project:
         except ValueError as broken:
             raise SpecError(f"gate {name!r}: {file} is not JSON: {broken}") from broken
         expectations = document.get("expectations") if isinstance(document, dict) else None
-        if not isinstance(expectations, list) or not all(isinstance(e, dict) and "type" in e for e in expectations):
+        if not isinstance(expectations, list) or not all(
+            isinstance(e, dict) and "type" in e for e in expectations
+        ):
             raise SpecError(
                 f'gate {name!r}: {file} is no Great Expectations 1.x suite: expected {{"name": …, "expectations": '
                 '[{"type": "expect_…", "kwargs": {…}, "severity": "critical"}, …]}'

@@ -17,7 +17,9 @@ log = logging.getLogger(__name__)
 class StageRun:
     """Submits one attempt's driver, waits, and turns its report into log lines, a result or a typed error."""
 
-    def __init__(self, spec: StageSpec, project: Path, spark: Mapping[str, Any], say: Callable[[str], None]) -> None:
+    def __init__(
+        self, spec: StageSpec, project: Path, spark: Mapping[str, Any], say: Callable[[str], None]
+    ) -> None:
         self._spec = spec
         self.report: Report | None = None
         folder = Path(spec.folder)
@@ -44,7 +46,9 @@ class StageRun:
             self._write_spec()
             exit_code = self._submission.run()
             report = self.report = read_report(spec)
-            error = lost(exit_code, self._submission.tail) if report is None else error_of(spec, report)
+            error = (
+                lost(exit_code, self._submission.tail) if report is None else error_of(spec, report)
+            )
         except TidegateError as refused:
             error = refused
         finally:
@@ -65,9 +69,20 @@ class StageRun:
 
     def _head(self) -> None:
         spec, attempt = self._spec, self._spec.attempt
-        log.info("[run] %s / %s  try %s  run %s", attempt.dag_id, attempt.task_id, attempt.try_number, attempt.run_id)
+        log.info(
+            "[run] %s / %s  try %s  run %s",
+            attempt.dag_id,
+            attempt.task_id,
+            attempt.try_number,
+            attempt.run_id,
+        )
         job = f"job {Path(spec.job).name}  " if spec.job else ""
-        log.info("[run] %sgate %s (%s expectations)", job, spec.suite.name, len(spec.suite.document["expectations"]))
+        log.info(
+            "[run] %sgate %s (%s expectations)",
+            job,
+            spec.suite.name,
+            len(spec.suite.document["expectations"]),
+        )
         log.info("[log] %s", self._submission.log_file)
 
     def _write_spec(self) -> None:

@@ -68,7 +68,9 @@ class StageOperator(BaseOperator):
         self.job, self.writes, self.gate = job, writes, gate
         self.partition, self.mode = partition or {}, mode
         # An operator's output is a reference that Airflow resolves in `execute` and draws the arrow for.
-        self.reads = {name: getattr(value, "output", value) for name, value in _items(reads)} or reads
+        self.reads = {
+            name: getattr(value, "output", value) for name, value in _items(reads)
+        } or reads
         self.spark_ui = ""
         self._run: StageRun | None = None
         self.check()
@@ -140,7 +142,10 @@ class StageOperator(BaseOperator):
         checks.check_writes(self.task_id, self.kind, self.writes)
         job = project.job(self.job) if self.job else None
         attempt = this_attempt(context)
-        reads = tuple(project.absolute(Read.parse(name, _read_of(value))) for name, value in self.reads.items())
+        reads = tuple(
+            project.absolute(Read.parse(name, _read_of(value)))
+            for name, value in self.reads.items()
+        )
         return StageSpec(
             kind=self.kind,
             attempt=attempt,
@@ -161,11 +166,16 @@ class StageOperator(BaseOperator):
         output = report.output
         read: dict[str, Any] = {}
         if self.kind == "gate":
-            read = {key: value for key, value in vars(spec.reads[0]).items() if value and key != "name"}
+            read = {
+                key: value for key, value in vars(spec.reads[0]).items() if value and key != "name"
+            }
             if snapshot := report.inputs[0].snapshot_id:
                 read["snapshot_id"] = snapshot
         elif output:
-            read = {"model" if self.kind == "train" else "table": output.target, "snapshot_id": output.version}
+            read = {
+                "model" if self.kind == "train" else "table": output.target,
+                "snapshot_id": output.version,
+            }
         return {
             "read": read,
             "rows": output.rows if output else None,

@@ -6,7 +6,11 @@ from urllib.parse import quote
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-from airflow.api_fastapi.core_api.security import auth_manager_from_app, requires_access_dag, requires_authenticated
+from airflow.api_fastapi.core_api.security import (
+    auth_manager_from_app,
+    requires_access_dag,
+    requires_authenticated,
+)
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi import Path as FromPath
 from fastapi.responses import FileResponse
@@ -15,8 +19,15 @@ from tidegate.contract import Attempt
 from tidegate.operators.attempt import attempt_folder, reports_store
 
 # No page without a login, and no generated documentation that would be one.
-app = FastAPI(dependencies=[Depends(requires_authenticated())], docs_url=None, redoc_url=None, openapi_url=None)
-app.dependency_overrides[auth_manager_from_app] = get_auth_manager  # a mounted app has no auth manager of its own
+app = FastAPI(
+    dependencies=[Depends(requires_authenticated())],
+    docs_url=None,
+    redoc_url=None,
+    openapi_url=None,
+)
+app.dependency_overrides[auth_manager_from_app] = (
+    get_auth_manager  # a mounted app has no auth manager of its own
+)
 
 _HEADERS = {"Content-Security-Policy": "sandbox allow-scripts", "Cache-Control": "no-store"}
 """Data Docs show values of the data, which somebody else may have written: its scripts get no access to Airflow's."""
@@ -38,7 +49,9 @@ def report(
     :raises HTTPException: 404 if that attempt left neither.
     """
     names = {"dag_id": dag_id, "task_id": task_id, "run_id": run_id}
-    folder = attempt_folder(Attempt(**names, map_index=map_index, try_number=try_number, generation=0, submitted_ms=0))
+    folder = attempt_folder(
+        Attempt(**names, map_index=map_index, try_number=try_number, generation=0, submitted_ms=0)
+    )
     store = reports_store().resolve()
     for name in ("data_docs.html", "report.json"):
         file = Path(folder, name).resolve()

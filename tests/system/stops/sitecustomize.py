@@ -16,7 +16,11 @@ _WANTED = tuple(os.environ.get("TIDEGATE_STOP_AT", "").split(":"))
 
 def _watch(frame: FrameType, event: str, _: Any) -> None:
     code = frame.f_code
-    if code.co_name == _WANTED[1] and event == _WANTED[2] and code.co_filename.endswith(f"/{_WANTED[0]}"):
+    if (
+        code.co_name == _WANTED[1]
+        and event == _WANTED[2]
+        and code.co_filename.endswith(f"/{_WANTED[0]}")
+    ):
         sys.setprofile(None)
         os.kill(os.getpid(), signal.SIGSTOP)
 

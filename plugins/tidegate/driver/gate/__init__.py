@@ -68,7 +68,9 @@ def preload(suite: Suite) -> None:
 
 def _suite_gate() -> type["SuiteGate"]:
     environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    getLogger("great_expectations").setLevel(CRITICAL)  # it logs every failed metric, values included
+    getLogger("great_expectations").setLevel(
+        CRITICAL
+    )  # it logs every failed metric, values included
     from tidegate.driver.gate.suite_gate import SuiteGate
 
     captureWarnings(False)  # importing it turned this on for the whole process

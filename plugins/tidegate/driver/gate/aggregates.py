@@ -9,14 +9,41 @@ from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-NULL_SKIPPING = frozenset({"sum", "try_sum", "avg", "mean", "min", "max", "count", "stddev_samp", "stddev", "var_samp"})
+NULL_SKIPPING = frozenset(
+    {"sum", "try_sum", "avg", "mean", "min", "max", "count", "stddev_samp", "stddev", "var_samp"}
+)
 """Aggregates of one argument for which a row left out by a filter and a NULL argument are the same."""
 
 _SAFE = frozenset(
-    {"Alias", "AttributeReference", "Literal", "GetStructField", "AggregateExpression", "Count", "Min", "Max"}
-    | {"EqualTo", "EqualNullSafe", "LessThan", "LessThanOrEqual", "GreaterThan", "GreaterThanOrEqual"}
+    {
+        "Alias",
+        "AttributeReference",
+        "Literal",
+        "GetStructField",
+        "AggregateExpression",
+        "Count",
+        "Min",
+        "Max",
+    }
+    | {
+        "EqualTo",
+        "EqualNullSafe",
+        "LessThan",
+        "LessThanOrEqual",
+        "GreaterThan",
+        "GreaterThanOrEqual",
+    }
     | {"And", "Or", "Not", "IsNull", "IsNotNull", "IsNaN", "In", "InSet"}
-    | {"CaseWhen", "If", "Coalesce", "Length", "StddevSamp", "StddevPop", "VarianceSamp", "VariancePop"}
+    | {
+        "CaseWhen",
+        "If",
+        "Coalesce",
+        "Length",
+        "StddevSamp",
+        "StddevPop",
+        "VarianceSamp",
+        "VariancePop",
+    }
 )
 _PATTERNS = frozenset({"RLike", "Like"})
 _FLOATING = frozenset({"double", "float"})
@@ -29,7 +56,12 @@ _RAISED = (Py4JJavaError, PySparkException)
 def as_try_sum(aggregate: Column) -> Column | None:
     """Return a sum that is NULL where ``aggregate`` overflows and throws, or nothing if that is no plain sum."""
     node = _node(aggregate)
-    if node is None or node.functionName() != "sum" or node.isDistinct() or node.arguments().size() != 1:
+    if (
+        node is None
+        or node.functionName() != "sum"
+        or node.isDistinct()
+        or node.arguments().size() != 1
+    ):
         return None
     return F.call_function("try_sum", _column(node.arguments().apply(0)))
 
@@ -96,9 +128,16 @@ def _is_safe(expression: Any, children: Sequence[Any]) -> bool:
     if name == "Cast":
         return _is_safe_cast(expression, children[0])
     if name == "Sum":
-        return expression.prettyName() == "try_sum" or _type(children[0]) in _FLOATING or _is_one_or_none(children[0])
+        return (
+            expression.prettyName() == "try_sum"
+            or _type(children[0]) in _FLOATING
+            or _is_one_or_none(children[0])
+        )
     if name == "Average":
-        return _type(children[0]) != "decimal" or children[0].dataType().precision() <= _AVERAGED_DIGITS
+        return (
+            _type(children[0]) != "decimal"
+            or children[0].dataType().precision() <= _AVERAGED_DIGITS
+        )
     return name in {"Abs", "Add", "Subtract", "Multiply"} and _type(expression) in _FLOATING
 
 
@@ -117,7 +156,11 @@ def _is_safe_cast(cast: Any, source: Any) -> bool:
     if _type(cast) in _FLOATING and _type(source) in _NUMERIC:
         return True
     jvm: Any = SparkSession.active()._jvm
-    return bool(jvm.org.apache.spark.sql.catalyst.expressions.Cast.canUpCast(source.dataType(), cast.dataType()))
+    return bool(
+        jvm.org.apache.spark.sql.catalyst.expressions.Cast.canUpCast(
+            source.dataType(), cast.dataType()
+        )
+    )
 
 
 def _is_tame_pattern(kind: str, pattern: Any) -> bool:

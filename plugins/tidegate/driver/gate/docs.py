@@ -24,7 +24,10 @@ _COUNTS = frozenset(
 def page(suite: Suite, results: Sequence[Any]) -> str:
     """Return the HTML page of ``results``, which stand in the order of the suite's expectations."""
     entries = suite.document["expectations"]
-    shown = [_shown(result, hidden_columns(suite, entry)) for entry, result in zip(entries, results, strict=True)]
+    shown = [
+        _shown(result, hidden_columns(suite, entry))
+        for entry, result in zip(entries, results, strict=True)
+    ]
     statistics = calc_validation_statistics(shown)
     whole = ExpectationSuiteValidationResult(
         success=statistics.success,

@@ -19,7 +19,9 @@ def check(suite: Suite) -> None:
     """
     document = suite.document
     if not isinstance(document, Mapping) or not isinstance(document.get("expectations"), list):
-        raise SpecError(f"suite {suite.name!r}: not a Great Expectations 1.x suite; it has no list 'expectations'")
+        raise SpecError(
+            f"suite {suite.name!r}: not a Great Expectations 1.x suite; it has no list 'expectations'"
+        )
     _check_meta(f"suite {suite.name!r}", document, _SUITE_KEYS)
     for position, entry in enumerate(document["expectations"], start=1):
         _check_entry(f"suite {suite.name!r}, expectation {position}", entry)
@@ -27,12 +29,16 @@ def check(suite: Suite) -> None:
 
 def _check_entry(where: str, entry: object) -> None:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("type"), str):
-        raise SpecError(f"{where}: has no 'type'; an expectation is {{'type': …, 'kwargs': …, 'severity': …}}")
+        raise SpecError(
+            f"{where}: has no 'type'; an expectation is {{'type': …, 'kwargs': …, 'severity': …}}"
+        )
     where = f"{where} ({entry['type']})"
     if not isinstance(entry.get("kwargs", {}), Mapping):
         raise SpecError(f"{where}: 'kwargs' is not an object")
     if entry.get("severity", "critical") not in get_args(Severity):
-        raise SpecError(f"{where}: severity {entry['severity']!r}; use one of {', '.join(get_args(Severity))}")
+        raise SpecError(
+            f"{where}: severity {entry['severity']!r}; use one of {', '.join(get_args(Severity))}"
+        )
     _check_meta(where, entry, _ENTRY_KEYS)
 
 
@@ -42,7 +48,9 @@ def _check_meta(where: str, holder: Mapping[str, Any], known: frozenset[str]) ->
     if not isinstance(wishes, Mapping):
         raise SpecError(f"{where}: 'meta' and 'meta.tidegate' are objects")
     if "on_fail" in wishes:
-        raise SpecError(f"{where}: meta.tidegate.on_fail is planned, not there yet; remove it, or nothing is set aside")
+        raise SpecError(
+            f"{where}: meta.tidegate.on_fail is planned, not there yet; remove it, or nothing is set aside"
+        )
     if unknown := sorted(set(wishes) - known):
         raise SpecError(f"{where}: meta.tidegate has unknown {unknown}; it takes {sorted(known)}")
     hidden = wishes.get("pii", [])
@@ -63,5 +71,10 @@ def _pii(holder: Mapping[str, Any]) -> Sequence[str]:
 
 def columns_of(kwargs: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the columns an expectation looks at: one, a pair, a list, or none for the whole table."""
-    named = [kwargs.get("column"), kwargs.get("column_A"), kwargs.get("column_B"), *(kwargs.get("column_list") or [])]
+    named = [
+        kwargs.get("column"),
+        kwargs.get("column_A"),
+        kwargs.get("column_B"),
+        *(kwargs.get("column_list") or []),
+    ]
     return tuple(column for column in named if isinstance(column, str))

@@ -11,7 +11,9 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 
 
-def observe(spark: SparkSession, frame: DataFrame, columns: Sequence[Column]) -> tuple[DataFrame, Observation]:
+def observe(
+    spark: SparkSession, frame: DataFrame, columns: Sequence[Column]
+) -> tuple[DataFrame, Observation]:
     """Return ``frame`` with ``columns`` observed as it is written, and the observation that will hold them.
 
     Not by ``frame.observe(Observation())``: that has the session keep an ObservationManager for good, which cannot be

@@ -39,7 +39,11 @@ def runtime() -> dict[str, Any]:
 
     No queries for the unexpected rows: for a window, GX has Spark refuse one, which fills the driver's log.
     """
-    wanted = {"result_format": "SUMMARY", "partial_unexpected_count": 3, "return_unexpected_index_query": False}
+    wanted = {
+        "result_format": "SUMMARY",
+        "partial_unexpected_count": 3,
+        "return_unexpected_index_query": False,
+    }
     return {"result_format": wanted, "catch_exceptions": True}
 
 
@@ -53,9 +57,13 @@ class _Unknown:
     def _refuse(self, *_: object) -> Any:
         raise UnknownYet
 
-    __bool__ = __len__ = __iter__ = __int__ = __float__ = __neg__ = __abs__ = __getitem__ = __getattr__ = _refuse
+    __bool__ = __len__ = __iter__ = __int__ = __float__ = __neg__ = __abs__ = __getitem__ = (
+        __getattr__
+    ) = _refuse
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = (
+        __pow__
+    ) = _refuse
     __hash__ = None  # type: ignore[assignment]  # as an object that defines __eq__ should
 
 
@@ -72,7 +80,10 @@ class Plan:
 
     def aggregates(self) -> list[Column]:
         """Return the aggregates as columns named by their alias, with a row count of our own."""
-        return [F.count(F.lit(1)).alias(ROWS), *(column.alias(name) for name, column in self.columns.items())]
+        return [
+            F.count(F.lit(1)).alias(ROWS),
+            *(column.alias(name) for name, column in self.columns.items()),
+        ]
 
     def answers(self, measured: Mapping[str, object]) -> dict[MetricId, object]:
         """Return the value of each measured metric as Great Expectations would hand it on.
@@ -115,13 +126,19 @@ class PlanningEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is unt
         self.building = True
 
     def resolve_metrics(
-        self, metrics_to_resolve: Iterable[Any], metrics: Any = None, runtime_configuration: Any = None
+        self,
+        metrics_to_resolve: Iterable[Any],
+        metrics: Any = None,
+        runtime_configuration: Any = None,
     ) -> dict[MetricId, Any]:
         """Resolve what the schema answers, prepare what is lazy, and plan the rest.
 
         :raises UnknownYet: if the graph, still being built, depends on the data itself.
         """
-        return {each.id: self._foresee(each, metrics or {}, runtime_configuration) for each in metrics_to_resolve}
+        return {
+            each.id: self._foresee(each, metrics or {}, runtime_configuration)
+            for each in metrics_to_resolve
+        }
 
     def _foresee(self, metric: Any, metrics: Mapping[MetricId, Any], runtime: Any) -> Any:
         if self.building and metric.metric_name not in SCHEMA:
@@ -136,7 +153,9 @@ class PlanningEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is unt
                 return direct[0].metric_fn(**direct[0].metric_provider_kwargs)
             else:
                 self._plan_count(metric, metrics)
-        except Exception:  # whatever GX or the suite's author raises is for judging to report, not for planning
+        except (
+            Exception
+        ):  # whatever GX or the suite's author raises is for judging to report, not for planning
             return UNKNOWN
         return UNKNOWN
 
@@ -173,7 +192,9 @@ def _kind(metric: Any, engine: SparkDFExecutionEngine) -> Any:
 
 
 def _is_lazy(metric: Any, engine: SparkDFExecutionEngine) -> bool:
-    return metric.metric_name in SCHEMA or isinstance(_kind(metric, engine), MetricPartialFunctionTypes)
+    return metric.metric_name in SCHEMA or isinstance(
+        _kind(metric, engine), MetricPartialFunctionTypes
+    )
 
 
 def plan(spark: SparkSession, frame: DataFrame, configurations: Sequence[Any]) -> Plan:
@@ -190,9 +211,15 @@ def plan(spark: SparkSession, frame: DataFrame, configurations: Sequence[Any]) -
 def _edges(engine: PlanningEngine, configuration: Any) -> Sequence[Any]:
     """Return what an expectation's metrics depend on; nothing if the data decides, or if the expectation is broken."""
     try:
-        wanted = deepcopy(configuration).to_domain_obj().get_validation_dependencies(engine, runtime())
-        graph = MetricsCalculator(engine).build_metric_dependency_graph(wanted.get_metric_configurations(), runtime())
-    except Exception:  # raised by GX or by the expectation's author; judging meets it again, and reports it
+        wanted = (
+            deepcopy(configuration).to_domain_obj().get_validation_dependencies(engine, runtime())
+        )
+        graph = MetricsCalculator(engine).build_metric_dependency_graph(
+            wanted.get_metric_configurations(), runtime()
+        )
+    except (
+        Exception
+    ):  # raised by GX or by the expectation's author; judging meets it again, and reports it
         return ()
     edges: Sequence[Any] = graph.edges
     return edges

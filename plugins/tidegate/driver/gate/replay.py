@@ -24,7 +24,9 @@ _EVIDENCE = (".unexpected_values", ".unexpected_value_counts", ".unexpected_rows
 class ReplayEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is untyped here
     """Answers what is known, computes the rest on the staged data, each metric once, each failure its own."""
 
-    def __init__(self, spark: SparkSession, staged: DataFrame, answers: Mapping[MetricId, object]) -> None:
+    def __init__(
+        self, spark: SparkSession, staged: DataFrame, answers: Mapping[MetricId, object]
+    ) -> None:
         super().__init__(spark=spark, persist=False)
         self.load_batch_data("staged", SparkDFBatchData(self, staged))
         self.answers: dict[MetricId, Any] = dict(answers)
@@ -32,7 +34,10 @@ class ReplayEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is untyp
         self.crash: Exception | None = None
 
     def resolve_metrics(
-        self, metrics_to_resolve: Iterable[Any], metrics: Any = None, runtime_configuration: Any = None
+        self,
+        metrics_to_resolve: Iterable[Any],
+        metrics: Any = None,
+        runtime_configuration: Any = None,
     ) -> dict[MetricId, Any]:
         """Return the metrics' values, computing those that nothing has answered yet.
 
@@ -49,7 +54,9 @@ class ReplayEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is untyp
         return list(next(named, self.dataframe.columns))
 
     def _process_direct_and_bundled_metric_computation_configurations(
-        self, metric_fn_direct_configurations: Sequence[Any], metric_fn_bundle_configurations: Sequence[Any]
+        self,
+        metric_fn_direct_configurations: Sequence[Any],
+        metric_fn_bundle_configurations: Sequence[Any],
     ) -> dict[MetricId, Any]:
         """Compute metrics; GX would compute all of a round again for each one that fails in it."""
         self._bundle(metric_fn_bundle_configurations)
@@ -88,15 +95,23 @@ class ReplayEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is untyp
         metric = direct.metric_configuration
         if _is_evidence(direct) and self._nothing_unexpected(metric):
             return []
-        if metric.metric_name == UNIQUE and self._surely_unique(direct.metric_provider_kwargs["metrics"]):
+        if metric.metric_name == UNIQUE and self._surely_unique(
+            direct.metric_provider_kwargs["metrics"]
+        ):
             return 0
         return direct.metric_fn(**direct.metric_provider_kwargs)
 
     def _nothing_unexpected(self, evidence: Any) -> bool:
         """Tell whether the expectation that asks for evidence, with its own arguments, is known to have none."""
-        arguments = {key: value for key, value in evidence.metric_value_kwargs.items() if key != "result_format"}
+        arguments = {
+            key: value
+            for key, value in evidence.metric_value_kwargs.items()
+            if key != "result_format"
+        }
         family = evidence.metric_name.rpartition(".")[0]
-        count = MetricConfiguration(f"{family}.unexpected_count", evidence.metric_domain_kwargs, arguments)
+        count = MetricConfiguration(
+            f"{family}.unexpected_count", evidence.metric_domain_kwargs, arguments
+        )
         return self.answers.get(count.id, 1) in {0, None}
 
     def _surely_unique(self, metrics: Mapping[str, Any]) -> bool:
@@ -117,7 +132,9 @@ def replay(engine: ReplayEngine, configurations: Sequence[Any]) -> list[Any]:
     validator.metrics_calculator.show_progress_bars = False
     broken = {each.id: result for each in configurations if (result := _unanswerable(engine, each))}
     sound = [each for each in configurations if each.id not in broken]
-    judged = {each.expectation_config.id: each for each in validator.graph_validate(sound, runtime())}
+    judged = {
+        each.expectation_config.id: each for each in validator.graph_validate(sound, runtime())
+    }
     if engine.crash:
         raise engine.crash
     return [{**broken, **judged}[each.id] for each in configurations]
@@ -128,6 +145,10 @@ def _unanswerable(engine: ReplayEngine, configuration: Any) -> Any:
     try:
         deepcopy(configuration).to_domain_obj().get_validation_dependencies(engine, runtime())
     except Exception as error:  # raised by GX or by the expectation's author
-        cause = ExceptionInfo(exception_traceback=format_exc(), exception_message=f"{type(error).__name__}: {error}")
-        return ExpectationValidationResult(success=False, expectation_config=configuration, exception_info=cause)
+        cause = ExceptionInfo(
+            exception_traceback=format_exc(), exception_message=f"{type(error).__name__}: {error}"
+        )
+        return ExpectationValidationResult(
+            success=False, expectation_config=configuration, exception_info=cause
+        )
     return None

@@ -20,7 +20,9 @@ from tidegate.errors import SpecError
 register_core_expectations()
 
 
-def configurations(suite: Suite, parameters: Mapping[str, object]) -> tuple[ExpectationConfiguration, ...]:
+def configurations(
+    suite: Suite, parameters: Mapping[str, object]
+) -> tuple[ExpectationConfiguration, ...]:
     """Return the suite's expectations in their order, each carrying its position as its id.
 
     Parameters are evaluated here and nowhere else, so that one that reads the clock has one value all through.
@@ -28,7 +30,9 @@ def configurations(suite: Suite, parameters: Mapping[str, object]) -> tuple[Expe
     :raises SpecError: if an expectation's type, arguments or parameters are not what Great Expectations takes.
     """
     return tuple(
-        _configuration(f"suite {suite.name!r}, expectation {position + 1}", str(position), entry, parameters)
+        _configuration(
+            f"suite {suite.name!r}, expectation {position + 1}", str(position), entry, parameters
+        )
         for position, entry in enumerate(suite.document["expectations"])
     )
 
@@ -65,11 +69,17 @@ def _check_type(where: str, kind: str) -> None:
 
 
 def _fill(where: str, configuration: Any, parameters: Mapping[str, object]) -> None:
-    wanted = {key: value["$PARAMETER"] for key, value in configuration.kwargs.items() if is_suite_parameter(value)}
+    wanted = {
+        key: value["$PARAMETER"]
+        for key, value in configuration.kwargs.items()
+        if is_suite_parameter(value)
+    }
     try:
         configuration.process_suite_parameters(dict(parameters))
     except SuiteParameterError as error:
-        raise SpecError(f"{where}: cannot fill {wanted}; offered are {sorted(parameters)}: {_brief(error)}") from error
+        raise SpecError(
+            f"{where}: cannot fill {wanted}; offered are {sorted(parameters)}: {_brief(error)}"
+        ) from error
 
 
 def _brief(error: Exception) -> str:

@@ -91,14 +91,26 @@ class SuiteGate:
         planned, observation = self._planned
         measured = read(observation, self.patience)
         if measured is None:
-            log.warning("suite=%s the write delivered no observation; judging the staged data", self._suite.name)
+            log.warning(
+                "suite=%s the write delivered no observation; judging the staged data",
+                self._suite.name,
+            )
             return None
-        if rows is not None and measured[ROWS] != rows:  # a range-partitioned or sorted write counts twice
-            log.info("suite=%s observed=%s stored=%s; judging the staged data", self._suite.name, measured[ROWS], rows)
+        if (
+            rows is not None and measured[ROWS] != rows
+        ):  # a range-partitioned or sorted write counts twice
+            log.info(
+                "suite=%s observed=%s stored=%s; judging the staged data",
+                self._suite.name,
+                measured[ROWS],
+                rows,
+            )
             return None
         return planned.answers(measured)
 
     def _measured(self, staged: DataFrame) -> Mapping[MetricId, object]:
         """Measure the staged data as the write would have: in one pass, one job."""
         planned = plan(self._spark, staged, self._configurations)
-        return planned.answers(staged.agg(*planned.aggregates()).collect()[0].asDict(recursive=False))
+        return planned.answers(
+            staged.agg(*planned.aggregates()).collect()[0].asDict(recursive=False)
+        )

@@ -38,7 +38,9 @@ def verdict(judged: Sequence[Expectation]) -> Verdict:
     return "closed" if "critical" in failed else "warn" if "warning" in failed else "pass"
 
 
-def _expectation(result: Any, severity: Severity, hidden: frozenset[str], known: Sequence[str]) -> Expectation:
+def _expectation(
+    result: Any, severity: Severity, hidden: frozenset[str], known: Sequence[str]
+) -> Expectation:
     configuration, detail = result.expectation_config, result.result or {}
     columns = columns_of(configuration.kwargs)
     secret = is_secret(configuration.kwargs, hidden)
@@ -53,7 +55,9 @@ def _expectation(result: Any, severity: Severity, hidden: frozenset[str], known:
         unexpected=_unexpected(configuration.type, detail),
         share=None if percent is None else percent / 100,
         examples=() if secret else examples(detail),
-        exception=_exception(result.exception_info, [each for each in columns if each not in known], known, secret),
+        exception=_exception(
+            result.exception_info, [each for each in columns if each not in known], known, secret
+        ),
     )
 
 
@@ -66,7 +70,9 @@ def is_secret(kwargs: Mapping[str, Any], hidden: frozenset[str]) -> bool:
         return False
     asks_itself = any("query" in key for key in kwargs)
     condition = str(kwargs.get("row_condition", ""))
-    return asks_itself or any(column in columns_of(kwargs) or column in condition for column in hidden)
+    return asks_itself or any(
+        column in columns_of(kwargs) or column in condition for column in hidden
+    )
 
 
 def examples(detail: Mapping[str, Any]) -> tuple[str, ...]:
@@ -89,7 +95,9 @@ def _exception(info: Any, missing: Sequence[str], known: Sequence[str], secret: 
         text = f"column {', '.join(map(repr, missing))} is not in the data; columns: {', '.join(known)}"
     elif secret:  # Spark quotes the value it could not take
         named = _CONDITION.search(message)
-        text = named.group() if named else "raised; its text is withheld, as the column is marked pii"
+        text = (
+            named.group() if named else "raised; its text is withheld, as the column is marked pii"
+        )
     else:
         found = (pattern.search(message) for pattern in _DECISIVE)
         text = next((match.group(1) for match in found if match), "raised without a text")
@@ -100,7 +108,11 @@ def _message(info: Any) -> str | None:
     """Return the text of an exception that GX notes either once or by metric."""
     notes = info if isinstance(info, Mapping) else vars(info) if info else {}
     for note in (notes, *notes.values()):
-        text = note.get("exception_message") if isinstance(note, Mapping) else getattr(note, "exception_message", None)
+        text = (
+            note.get("exception_message")
+            if isinstance(note, Mapping)
+            else getattr(note, "exception_message", None)
+        )
         if text is not None:
             return str(text)
     return None

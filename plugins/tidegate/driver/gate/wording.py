@@ -9,7 +9,16 @@ _LONGEST = 120
 _SHOWN = 3
 _EXACT = 1e15
 _NOT_A_BOUND = frozenset(
-    {"column", "column_A", "column_B", "column_list", "batch_id", "mostly", "row_condition", "condition_parser"}
+    {
+        "column",
+        "column_A",
+        "column_B",
+        "column_list",
+        "batch_id",
+        "mostly",
+        "row_condition",
+        "condition_parser",
+    }
     | {"ignore_row_if", "result_format", "catch_exceptions", "strict_min", "strict_max"}
 )
 _FIXED = {
@@ -43,7 +52,9 @@ _BY_ARGUMENT = {
 def bound(kind: str, kwargs: Mapping[str, Any]) -> str:
     """Return what an expectation asks, as in ``0 .. 100``, ``in {a, b, c, … 9 more}`` or ``matches ^x$, >= 99 %``."""
     mostly = kwargs.get("mostly")
-    share = f">= {_number(mostly * 100)} %" if isinstance(mostly, (int, float)) and mostly != 1 else ""
+    share = (
+        f">= {_number(mostly * 100)} %" if isinstance(mostly, (int, float)) and mostly != 1 else ""
+    )
     asked = _FIXED.get(kind) or _range(kwargs) or _argument(kind, kwargs) or _rest(kind, kwargs)
     if isinstance(kwargs.get("column_list"), list) and not asked:
         asked = f"columns {brief(kwargs['column_list'], _LONGEST)}"
@@ -53,10 +64,17 @@ def bound(kind: str, kwargs: Mapping[str, Any]) -> str:
 
 def _range(kwargs: Mapping[str, Any]) -> str:
     low, high = kwargs.get("min_value"), kwargs.get("max_value")
-    above, below = (">" if kwargs.get("strict_min") else ">="), ("<" if kwargs.get("strict_max") else "<=")
+    above, below = (
+        (">" if kwargs.get("strict_min") else ">="),
+        ("<" if kwargs.get("strict_max") else "<="),
+    )
     if low is not None and high is not None:
         inclusive = (above, below) == (">=", "<=")
-        return f"{_text(low)} .. {_text(high)}" if inclusive else f"{above} {_text(low)}, {below} {_text(high)}"
+        return (
+            f"{_text(low)} .. {_text(high)}"
+            if inclusive
+            else f"{above} {_text(low)}, {below} {_text(high)}"
+        )
     if low is not None:
         return f"{above} {_text(low)}"
     return "" if high is None else f"{below} {_text(high)}"
@@ -79,7 +97,9 @@ def _rest(kind: str, kwargs: Mapping[str, Any]) -> str:
 
 def _condition(condition: Any) -> str:
     if isinstance(condition, Mapping):
-        condition = condition.get("filter") or condition.get("pass_through_filter") or dict(condition)
+        condition = (
+            condition.get("filter") or condition.get("pass_through_filter") or dict(condition)
+        )
     return brief(condition, _LONGEST)
 
 

@@ -42,5 +42,7 @@ def _unchanged(spec: StageSpec) -> str:
     if not Path(job).is_file():
         raise SpecError(f"job {job}: no such file where the driver runs")
     if digest(Path(job).read_bytes()) != spec.job_sha256:
-        raise SpecError(f"job {job} changed between submission and start: clear this task to run the new one")
+        raise SpecError(
+            f"job {job} changed between submission and start: clear this task to run the new one"
+        )
     return job

@@ -20,7 +20,9 @@ class Engine(Protocol):
     def __init__(self, vertices: DataFrame, edges: DataFrame) -> None:
         """Take ``vertices`` (``vertex: long``) and ``edges`` (``src: long, dst: long``); do no work yet."""
 
-    def pagerank(self, iterations: int, reset_probability: float, tolerance: float | None) -> DataFrame:
+    def pagerank(
+        self, iterations: int, reset_probability: float, tolerance: float | None
+    ) -> DataFrame:
         """Return each vertex's rank, a double."""
 
     def connected_components(self) -> DataFrame:
@@ -93,8 +95,12 @@ class Graph:
         """Count the edges at each vertex: ``id``, ``in_degree: long``, ``out_degree: long``; a self-loop is in both."""
         zero, one = F.lit(0).cast("long"), F.lit(1).cast("long")
         none = self.vertices.select("id", zero.alias("in_degree"), zero.alias("out_degree"))
-        out = self.edges.select(F.col("src").alias("id"), zero.alias("in_degree"), one.alias("out_degree"))
-        into = self.edges.select(F.col("dst").alias("id"), one.alias("in_degree"), zero.alias("out_degree"))
+        out = self.edges.select(
+            F.col("src").alias("id"), zero.alias("in_degree"), one.alias("out_degree")
+        )
+        into = self.edges.select(
+            F.col("dst").alias("id"), one.alias("in_degree"), zero.alias("out_degree")
+        )
         totals = (F.sum(name).alias(name) for name in ("in_degree", "out_degree"))
         return none.unionAll(out).unionAll(into).groupBy("id").agg(*totals)
 
@@ -109,7 +115,9 @@ class Graph:
 
         :param tolerance: iterate until no rank moves by more than this; ``iterations`` then has no meaning.
         """
-        return self._named(self._engine.pagerank(iterations, reset_probability, tolerance), "pagerank")
+        return self._named(
+            self._engine.pagerank(iterations, reset_probability, tolerance), "pagerank"
+        )
 
     def connected_components(self) -> DataFrame:
         """Group vertices joined by a path, whatever its direction: ``id`` and ``component``, its smallest ``id``."""
@@ -142,7 +150,9 @@ class Graph:
         :raises SpecError: if ``landmarks`` is empty or one string, or holds an id of another type.
         """
         if isinstance(landmarks, str) or not landmarks:
-            raise SpecError(f"shortest_paths(landmarks={landmarks!r}): give a list of one or more ids")
+            raise SpecError(
+                f"shortest_paths(landmarks={landmarks!r}): give a list of one or more ids"
+            )
         numbers = self._tables.numbering.landmarks(landmarks)
         hops = self._engine.shortest_paths(sorted(numbers))
         named = self._tables.numbering.name_keys(F.col("value"), numbers)

@@ -73,7 +73,9 @@ class GraphTables:
 
     @property
     def _ends(self) -> DataFrame:
-        return self.edges.select(F.col("src").alias("id")).unionAll(self.edges.select(F.col("dst").alias("id")))
+        return self.edges.select(F.col("src").alias("id")).unionAll(
+            self.edges.select(F.col("dst").alias("id"))
+        )
 
     @cached_property
     def numbering(self) -> Numbering:
@@ -108,7 +110,9 @@ class Integers:
         """
         numbers: dict[int, object] = {int(one): one for one in ids if isinstance(one, Integral)}
         if others := [one for one in ids if not isinstance(one, Integral)]:
-            raise SpecError(f"landmarks {others} are no ids of this graph: its ids are {self._type.simpleString()}")
+            raise SpecError(
+                f"landmarks {others} are no ids of this graph: its ids are {self._type.simpleString()}"
+            )
         return numbers
 
     def name_keys(self, distances: Column, landmarks: Mapping[int, object]) -> Column:
@@ -196,8 +200,12 @@ def _id_type(vertices: DataFrame, edges: DataFrame) -> DataType:
     if all(isinstance(one, IntegralType) for one in types.values()):
         return LongType()
     found = ", ".join(f"{name} is {one.simpleString()}" for name, one in types.items())
-    raise SpecError(f"a graph's ids are of one type, but {found}: cast them alike in the stage before this one")
+    raise SpecError(
+        f"a graph's ids are of one type, but {found}: cast them alike in the stage before this one"
+    )
 
 
 def _typed(frame: DataFrame, id_type: DataType, *columns: str) -> DataFrame:
-    return frame.dropna(subset=list(columns)).withColumns({name: F.col(name).cast(id_type) for name in columns})
+    return frame.dropna(subset=list(columns)).withColumns(
+        {name: F.col(name).cast(id_type) for name in columns}
+    )

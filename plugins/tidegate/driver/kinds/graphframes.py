@@ -20,9 +20,13 @@ def require_graphframes(spark: SparkSession) -> None:
     try:
         from graphframes import __version__
     except ImportError as missing:
-        raise SpecError("engine 'graphframes' needs the Python package graphframes-py: pip install it") from missing
+        raise SpecError(
+            "engine 'graphframes' needs the Python package graphframes-py: pip install it"
+        ) from missing
     try:
-        jvm_of(spark).Thread.currentThread().getContextClassLoader().loadClass("org.graphframes.GraphFramePythonAPI")
+        jvm_of(spark).Thread.currentThread().getContextClassLoader().loadClass(
+            "org.graphframes.GraphFramePythonAPI"
+        )
     except Py4JJavaError as missing:
         raise SpecError(
             "engine 'graphframes' needs its jar: add io.graphframes:graphframes-spark4_2.13:"
@@ -38,7 +42,9 @@ def graphframe(tables: GraphTables) -> object:
     from graphframes import GraphFrame
 
     declared = tables.vertex_rows.dropDuplicates(["id"])
-    return GraphFrame(declared.unionByName(tables.undeclared, allowMissingColumns=True), tables.edge_rows)
+    return GraphFrame(
+        declared.unionByName(tables.undeclared, allowMissingColumns=True), tables.edge_rows
+    )
 
 
 class GraphFrames:
@@ -49,10 +55,14 @@ class GraphFrames:
 
         self._graph = GraphFrame(vertices.withColumnRenamed("vertex", "id"), edges)
 
-    def pagerank(self, iterations: int, reset_probability: float, tolerance: float | None) -> DataFrame:
+    def pagerank(
+        self, iterations: int, reset_probability: float, tolerance: float | None
+    ) -> DataFrame:
         """Return each vertex's rank, a double, on GraphFrames' own scale."""
         limit = {"maxIter": iterations} if tolerance is None else {"tol": tolerance}
-        return _result(self._graph.pageRank(resetProbability=reset_probability, **limit).vertices, "pagerank")
+        return _result(
+            self._graph.pageRank(resetProbability=reset_probability, **limit).vertices, "pagerank"
+        )
 
     def connected_components(self) -> DataFrame:
         """Return the smallest vertex of each vertex's component, a long."""
@@ -66,7 +76,9 @@ class GraphFrames:
 
     def triangle_count(self) -> DataFrame:
         """Return the number of triangles through each vertex."""
-        return _result(self._graph.triangleCount(storage_level=StorageLevel.MEMORY_AND_DISK_DESER), "count")
+        return _result(
+            self._graph.triangleCount(storage_level=StorageLevel.MEMORY_AND_DISK_DESER), "count"
+        )
 
     def shortest_paths(self, landmarks: Sequence[int]) -> DataFrame:
         """Return a map of landmark (a long) to hops (an int) for each vertex."""

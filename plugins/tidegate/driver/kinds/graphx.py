@@ -26,13 +26,17 @@ class GraphX:
         self._encoders = self._jvm.org.apache.spark.sql.Encoders
         self._tag = self._jvm.scala.reflect.ClassTag.Int()
 
-    def pagerank(self, iterations: int, reset_probability: float, tolerance: float | None) -> DataFrame:
+    def pagerank(
+        self, iterations: int, reset_probability: float, tolerance: float | None
+    ) -> DataFrame:
         """Return each vertex's rank, a double; all ranks sum to the number of vertices (SPARK-18847)."""
         algorithm, reset = self._lib.PageRank, float(reset_probability)
         if tolerance is None:
             ranked = algorithm.run(self._graph, iterations, reset, self._tag, self._tag)
         else:
-            ranked = algorithm.runUntilConvergence(self._graph, float(tolerance), reset, self._tag, self._tag)
+            ranked = algorithm.runUntilConvergence(
+                self._graph, float(tolerance), reset, self._tag, self._tag
+            )
         return self._frame(ranked, self._encoders.scalaDouble())
 
     def connected_components(self) -> DataFrame:
@@ -62,10 +66,18 @@ class GraphX:
         pairs = self._rdd(spread, self._encoders.scalaLong(), self._encoders.scalaLong())
         zeros = self._vertices.repartition("vertex").withColumn("attribute", F.lit(0))
         attributes = self._rdd(zeros, self._encoders.scalaLong(), self._encoders.scalaInt())
-        graphx, level, no_strategy = self._jvm.org.apache.spark.graphx, spill(self._jvm), self._jvm.scala.Option.empty()
+        graphx, level, no_strategy = (
+            self._jvm.org.apache.spark.graphx,
+            spill(self._jvm),
+            self._jvm.scala.Option.empty(),
+        )
         edges = graphx.Graph.fromEdgeTuples(pairs, 0, no_strategy, level, level, self._tag).edges()
         # fromEdgeTuples knows only vertices that have an edge; these have the isolated ones too.
-        vertices = graphx.VertexRDD.apply(attributes, edges, 0, self._tag).withTargetStorageLevel(level).cache()
+        vertices = (
+            graphx.VertexRDD.apply(attributes, edges, 0, self._tag)
+            .withTargetStorageLevel(level)
+            .cache()
+        )
         return graphx.impl.GraphImpl.fromExistingRDDs(vertices, edges, self._tag, self._tag)
 
     def _rdd(self, frame: DataFrame, *encoders: JavaObject) -> JavaObject:
@@ -80,11 +92,17 @@ class GraphX:
         stream = self._jvm.java.util.stream.LongStream.builder()
         for number in numbers:
             stream.add(number)
-        return self._jvm.org.apache.spark.api.python.PythonUtils.toSeq(stream.build().boxed().toList())
+        return self._jvm.org.apache.spark.api.python.PythonUtils.toSeq(
+            stream.build().boxed().toList()
+        )
 
     def _hops_encoder(self) -> JavaObject:
-        scala_map = self._jvm.scala.reflect.ClassTag.apply(self._jvm.java.lang.Class.forName("scala.collection.Map"))
-        map_encoder = getattr(self._jvm.org.apache.spark.sql.catalyst.encoders, "AgnosticEncoders$MapEncoder")
+        scala_map = self._jvm.scala.reflect.ClassTag.apply(
+            self._jvm.java.lang.Class.forName("scala.collection.Map")
+        )
+        map_encoder = getattr(
+            self._jvm.org.apache.spark.sql.catalyst.encoders, "AgnosticEncoders$MapEncoder"
+        )
         return map_encoder(scala_map, self._encoders.scalaLong(), self._encoders.scalaInt(), False)
 
 
@@ -94,9 +112,9 @@ def numbered(rows: DataFrame) -> DataFrame:
     jvm = jvm_of(spark)
     encoders = jvm.org.apache.spark.sql.Encoders
     zipped = rows._jdf.rdd().zipWithIndex().persist(spill(jvm))
-    pairs = from_rdd(spark, zipped, encoders.tuple(encoders.row(row_schema), encoders.scalaLong())).toDF(
-        "row", "number"
-    )
+    pairs = from_rdd(
+        spark, zipped, encoders.tuple(encoders.row(row_schema), encoders.scalaLong())
+    ).toDF("row", "number")
     return pairs.select("row.*", "number")
 
 

@@ -29,10 +29,14 @@ def load_run(path: str) -> Run:
     try:
         located.loader.exec_module(module)
     except (SyntaxError, ImportError) as broken:
-        raise SpecError(f"job {path} cannot be imported: {type(broken).__name__}: {broken}") from broken
+        raise SpecError(
+            f"job {path} cannot be imported: {type(broken).__name__}: {broken}"
+        ) from broken
     run: object = getattr(module, "run", None)
     if not callable(run):
-        raise SpecError(f"job {path} defines no function 'run'; a job is one function run(<inputs by name>)")
+        raise SpecError(
+            f"job {path} defines no function 'run'; a job is one function run(<inputs by name>)"
+        )
     return run
 
 

@@ -10,8 +10,12 @@ from pyspark.sql import DataFrame, SparkSession
 
 from tidegate.errors import SpecError
 
-_TOKEN = re.compile(r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.)*"|`[^`]*`|--[^\n]*|/\*.*?\*/|;|[^'"`;/-]+|.""", re.S)
-_PREPARES = re.compile(r"(CREATE\s+(OR\s+REPLACE\s+)?TEMP(ORARY)?\s+(VIEW|FUNCTION)|DECLARE|SET|CACHE)\b", re.I)
+_TOKEN = re.compile(
+    r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.)*"|`[^`]*`|--[^\n]*|/\*.*?\*/|;|[^'"`;/-]+|.""", re.S
+)
+_PREPARES = re.compile(
+    r"(CREATE\s+(OR\s+REPLACE\s+)?TEMP(ORARY)?\s+(VIEW|FUNCTION)|DECLARE|SET|CACHE)\b", re.I
+)
 _WRITES = {"InsertIntoStatement", "InsertIntoDir", "OverwriteByExpression", "AppendData"}
 
 
@@ -36,7 +40,9 @@ def produce(spark: SparkSession, job: Path, params: Mapping[str, Any]) -> DataFr
     """
     found = statements(job.read_text(encoding="utf-8"))
     if not found:
-        raise SpecError(f"{job.name}: no statement; the last statement of a .sql job is the stage's output")
+        raise SpecError(
+            f"{job.name}: no statement; the last statement of a .sql job is the stage's output"
+        )
     for number, statement in enumerate(found[:-1], start=1):
         if not _PREPARES.match(statement):
             raise SpecError(
@@ -55,7 +61,9 @@ def produce(spark: SparkSession, job: Path, params: Mapping[str, Any]) -> DataFr
 def _named(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that SQL can take as values; lists and mappings go to Python jobs only."""
     return {
-        name: value for name, value in params.items() if value is None or isinstance(value, str | int | float | bool)
+        name: value
+        for name, value in params.items()
+        if value is None or isinstance(value, str | int | float | bool)
     }
 
 
@@ -65,7 +73,9 @@ def _verb(statement: str) -> str:
 
 def _check_query(spark: SparkSession, job: Path, statement: str) -> None:
     plan = spark._jsparkSession.sessionState().sqlParser().parsePlan(statement)
-    command = spark._jvm.java.lang.Class.forName("org.apache.spark.sql.catalyst.plans.logical.Command")  # type: ignore[union-attr]
+    command = spark._jvm.java.lang.Class.forName(
+        "org.apache.spark.sql.catalyst.plans.logical.Command"
+    )  # type: ignore[union-attr]
     nodes: list[Any] = [plan]
     while nodes:
         node = nodes.pop()

@@ -63,31 +63,47 @@ def _require_fitted(model: object) -> None:
         return
     name = type(model).__name__
     if isinstance(model, Estimator):
-        raise SpecError(f"run returned an unfitted {name} as its model; return what {name}.fit(...) returns")
+        raise SpecError(
+            f"run returned an unfitted {name} as its model; return what {name}.fit(...) returns"
+        )
     try:
         from sklearn.base import BaseEstimator
         from sklearn.exceptions import NotFittedError
         from sklearn.utils.validation import check_is_fitted
     except ImportError:
-        raise SpecError(f"run returned {_named(model)} as its model; {_PAIR}, where model is {_MODEL}") from None
+        raise SpecError(
+            f"run returned {_named(model)} as its model; {_PAIR}, where model is {_MODEL}"
+        ) from None
     if not isinstance(model, BaseEstimator):
-        raise SpecError(f"run returned {_named(model)} as its model; {_PAIR}, where model is {_MODEL}")
+        raise SpecError(
+            f"run returned {_named(model)} as its model; {_PAIR}, where model is {_MODEL}"
+        )
     try:
         check_is_fitted(model)
     except (NotFittedError, TypeError) as unfitted:
-        raise SpecError(f"run returned an unfitted {name} as its model; call {name}.fit(...) first") from unfitted
+        raise SpecError(
+            f"run returned an unfitted {name} as its model; call {name}.fit(...) first"
+        ) from unfitted
 
 
 def _numbers(metrics: object) -> dict[str, float]:
     row = dict(_cells(metrics))
     if not row:
-        raise SpecError(f"run returned no metrics ({_named(metrics)} is empty); a gate needs at least one: {_METRICS}")
+        raise SpecError(
+            f"run returned no metrics ({_named(metrics)} is empty); a gate needs at least one: {_METRICS}"
+        )
     if nameless := [key for key in row if not isinstance(key, str)]:
-        raise SpecError(f"run returned metrics named {nameless}; a metric's name is a str: {_METRICS}")
+        raise SpecError(
+            f"run returned metrics named {nameless}; a metric's name is a str: {_METRICS}"
+        )
     if odd := {str(key): _named(value) for key, value in row.items() if not _is_number(value)}:
         told = ", ".join(f"{key!r} is {kind}" for key, kind in odd.items())
-        raise SpecError(f"run returned metrics that are no numbers: {told}; convert them with float(...) or drop them")
-    return {str(key): float(value) for key, value in row.items() if isinstance(value, Real | Decimal)}
+        raise SpecError(
+            f"run returned metrics that are no numbers: {told}; convert them with float(...) or drop them"
+        )
+    return {
+        str(key): float(value) for key, value in row.items() if isinstance(value, Real | Decimal)
+    }
 
 
 def _cells(metrics: object) -> Sequence[tuple[object, object]]:
@@ -102,12 +118,16 @@ def _cells(metrics: object) -> Sequence[tuple[object, object]]:
     if isinstance(metrics, pd.DataFrame):
         _require_one(metrics, f"{len(metrics)} rows", len(metrics) == 1)
         return list(metrics.iloc[0].to_dict().items())
-    raise SpecError(f"run returned {_named(metrics)} as its metrics; {_PAIR}, where metrics is {_METRICS}")
+    raise SpecError(
+        f"run returned {_named(metrics)} as its metrics; {_PAIR}, where metrics is {_METRICS}"
+    )
 
 
 def _require_one(metrics: object, seen: str, one: bool) -> None:
     if not one:
-        raise SpecError(f"run returned {_named(metrics)} of {seen} as its metrics; return {_METRICS}")
+        raise SpecError(
+            f"run returned {_named(metrics)} of {seen} as its metrics; return {_METRICS}"
+        )
 
 
 def _is_number(value: object) -> bool:

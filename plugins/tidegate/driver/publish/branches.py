@@ -22,7 +22,9 @@ from tidegate.errors import PublishError
 MAIN = "main"
 RETENTION_MS = 30 * 24 * 3600 * 1000
 """How long held data and fences outlive their attempt before Iceberg's own maintenance may expire them: 30 days."""
-_NAME = re.compile(r"stage_(?P<key>[0-9a-f]{12})_(?P<ms>\d+)_[0-9a-f]{6}_t(?P<attempt>\d+)(?P<token>_token)?")
+_NAME = re.compile(
+    r"stage_(?P<key>[0-9a-f]{12})_(?P<ms>\d+)_[0-9a-f]{6}_t(?P<attempt>\d+)(?P<token>_token)?"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +53,18 @@ class Metadata:
     """One version of a table's metadata, as Iceberg's own JSON document."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
-        self.refs: dict[str, int] = {name: ref["snapshot-id"] for name, ref in document.get("refs", {}).items()}
-        self.snapshots: dict[int, dict[str, Any]] = {s["snapshot-id"]: s for s in document.get("snapshots", [])}
+        self.refs: dict[str, int] = {
+            name: ref["snapshot-id"] for name, ref in document.get("refs", {}).items()
+        }
+        self.snapshots: dict[int, dict[str, Any]] = {
+            s["snapshot-id"]: s for s in document.get("snapshots", [])
+        }
         specs = {spec["spec-id"]: spec["fields"] for spec in document["partition-specs"]}
         columns = {f["id"]: f["name"] for s in document["schemas"] for f in s["fields"]}
         fields = specs[document["default-spec-id"]]
-        self.identity = {columns.get(f["source-id"], "?") for f in fields if f["transform"] == "identity"}
+        self.identity = {
+            columns.get(f["source-id"], "?") for f in fields if f["transform"] == "identity"
+        }
         self.other_transforms = [f["name"] for f in fields if f["transform"] != "identity"]
 
     def summary(self, snapshot_id: int) -> dict[str, str]:
@@ -73,7 +81,9 @@ class Metadata:
 
     def rivals(self, branch: Branch) -> dict[str, int]:
         """Return every other attempt's refs of this stage, with the time each was submitted (ms)."""
-        parts = {ref: _NAME.fullmatch(ref) for ref in self.refs if ref not in (branch.name, branch.token)}
+        parts = {
+            ref: _NAME.fullmatch(ref) for ref in self.refs if ref not in (branch.name, branch.token)
+        }
         return {ref: int(m["ms"]) for ref, m in parts.items() if m and m["key"] == branch.key}
 
 
@@ -86,7 +96,9 @@ class BranchedTable:
 
     def _load(self) -> Any:
         jvm: Any = self._spark._jvm
-        table = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(self._spark._jsparkSession, self.name)
+        table = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(
+            self._spark._jsparkSession, self.name
+        )
         table.refresh()
         return table
 
@@ -94,7 +106,11 @@ class BranchedTable:
         """Read the table's current metadata, in one call to the JVM."""
         jvm: Any = self._spark._jvm
         return Metadata(
-            json.loads(jvm.org.apache.iceberg.TableMetadataParser.toJson(self._load().operations().current()))
+            json.loads(
+                jvm.org.apache.iceberg.TableMetadataParser.toJson(
+                    self._load().operations().current()
+                )
+            )
         )
 
     def open(self, branch: Branch) -> None:
@@ -206,4 +222,6 @@ def fenced_off(table: str, now: Metadata, branch: Branch) -> PublishError:
     """Say that a newer attempt of the same stage has taken over, and which one if it can still be seen."""
     newer = sorted(ref for ref, ms in now.rivals(branch).items() if ms > branch.submitted_ms)
     by = f" by {newer[-1].removesuffix('_token')}" if newer else ""
-    return PublishError(f"{table}: this attempt was fenced off{by}: a newer attempt of the same stage has begun")
+    return PublishError(
+        f"{table}: this attempt was fenced off{by}: a newer attempt of the same stage has begun"
+    )

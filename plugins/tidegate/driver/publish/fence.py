@@ -19,7 +19,10 @@ class Fence:
         # Open first and look second: of two attempts that begin together, at least one sees the other.
         self._table.open(self._branch)
         now = self._table.metadata()
-        if max((*now.rivals(self._branch).values(), *self._publishers(now)), default=0) > self._branch.submitted_ms:
+        if (
+            max((*now.rivals(self._branch).values(), *self._publishers(now)), default=0)
+            > self._branch.submitted_ms
+        ):
             self._table.drop(self._branch.name, self._branch.token)
             raise fenced_off(self._table.name, now, self._branch)
         self._table.drop(*self._older(now))
@@ -60,13 +63,23 @@ class Fence:
         for ref in self._older(now):
             summary = now.summary(now.refs[ref])
             same = summary.get("tidegate.fingerprint") == self._fingerprint
-            if same and summary.get("tidegate.verdict") in ("pass", "warn") and main in (None, *now.history(ref)):
+            if (
+                same
+                and summary.get("tidegate.verdict") in ("pass", "warn")
+                and main in (None, *now.history(ref))
+            ):
                 return now.refs[ref]
         return None
 
     def _older(self, now: Metadata) -> list[str]:
-        return [ref for ref, ms in now.rivals(self._branch).items() if ms <= self._branch.submitted_ms]
+        return [
+            ref for ref, ms in now.rivals(self._branch).items() if ms <= self._branch.submitted_ms
+        ]
 
     def _publishers(self, now: Metadata) -> list[int]:
         summaries = (now.summary(snapshot) for snapshot in now.history(MAIN))
-        return [int(s["tidegate.submitted_ms"]) for s in summaries if s.get("tidegate.stage") == self._stage]
+        return [
+            int(s["tidegate.submitted_ms"])
+            for s in summaries
+            if s.get("tidegate.stage") == self._stage
+        ]

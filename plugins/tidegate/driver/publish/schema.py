@@ -5,7 +5,16 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import ByteType, DataType, DoubleType, FloatType, IntegerType, LongType, ShortType, StructType
+from pyspark.sql.types import (
+    ByteType,
+    DataType,
+    DoubleType,
+    FloatType,
+    IntegerType,
+    LongType,
+    ShortType,
+    StructType,
+)
 
 from tidegate.errors import SpecError
 
@@ -19,7 +28,9 @@ OUTSIDE = "row outside the stage's partition"
 """Marks the error that a row of another partition raises while it is written."""
 
 
-def with_partition(frame: DataFrame, partition: Mapping[str, str], table: StructType | None) -> DataFrame:
+def with_partition(
+    frame: DataFrame, partition: Mapping[str, str], table: StructType | None
+) -> DataFrame:
     """Return ``frame`` with its partition columns: added where the job leaves them out, checked where it has them.
 
     A row of another partition raises (``OUTSIDE``) in the write itself: it would replace somebody else's data.
@@ -27,7 +38,9 @@ def with_partition(frame: DataFrame, partition: Mapping[str, str], table: Struct
     for name, value in partition.items():
         known = _field(frame.schema, name) or (_field(table, name) if table else None)
         literal = F.lit(value) if known is None else F.lit(value).cast(known)
-        frame = frame.withColumn(name, literal if _field(frame.schema, name) is None else _checked(name, literal))
+        frame = frame.withColumn(
+            name, literal if _field(frame.schema, name) is None else _checked(name, literal)
+        )
     return frame
 
 
@@ -58,11 +71,14 @@ def fit(frame: DataFrame, table: StructType, name: str) -> tuple[DataFrame, list
         if (given := _field(frame.schema, f.name)) and not _widens(given, f.dataType)
     ]
     if retyped:
-        raise SpecError(f"{name}: the job retyped {retyped} (table → job); cast in the job, or write a new column")
+        raise SpecError(
+            f"{name}: the job retyped {retyped} (table → job); cast in the job, or write a new column"
+        )
     old = {f.name.lower() for f in table.fields}
     added = [c for c in frame.columns if c.lower() not in old]
     return frame.select(
-        [F.col(f"`{f.name}`").alias(f.name) for f in table.fields] + [F.col(f"`{c}`") for c in added]
+        [F.col(f"`{f.name}`").alias(f.name) for f in table.fields]
+        + [F.col(f"`{c}`") for c in added]
     ), added
 
 

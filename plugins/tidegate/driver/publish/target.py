@@ -74,7 +74,9 @@ class TableTarget:
         now = self._table.metadata()
         self._staged = now.snapshots[left].get("parent-snapshot-id")
         summary = now.summary(left)
-        return self._move(f"judged by try {summary['tidegate.try']}; no work was done again", summary)
+        return self._move(
+            f"judged by try {summary['tidegate.try']}; no work was done again", summary
+        )
 
     def _raise_fence(self) -> None:
         self._base = self._fence.raise_().refs.get(MAIN)
@@ -90,7 +92,11 @@ class TableTarget:
         """
         if not isinstance(output, DataFrame):
             raise SpecError(f"run() returned {type(output).__name__}; return a pyspark DataFrame")
-        table = self._spark.table(self._name).schema if self._spark.catalog.tableExists(self._name) else None
+        table = (
+            self._spark.table(self._name).schema
+            if self._spark.catalog.tableExists(self._name)
+            else None
+        )
         frame = with_partition(output, self._spec.partition, table)
         if table is None:
             self._create(frame)
@@ -116,7 +122,9 @@ class TableTarget:
         namespace = self._name.rpartition(".")[0]
         self._spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {namespace}")
         by = f"PARTITIONED BY ({', '.join(self._spec.partition)})" if self._spec.partition else ""
-        self._spark.sql(f"CREATE TABLE IF NOT EXISTS {self._name} ({ddl(frame)}) USING iceberg {by}")
+        self._spark.sql(
+            f"CREATE TABLE IF NOT EXISTS {self._name} ({ddl(frame)}) USING iceberg {by}"
+        )
 
     def _check_partitioning(self) -> None:
         now = self._table.metadata()
@@ -161,7 +169,9 @@ class TableTarget:
         # A dynamic overwrite with no rows replaces nothing; yesterday's rows must go all the same.
         schema = self._spark.table(self._name).schema
         nothing = self._spark.createDataFrame([], schema)
-        self._writer(nothing, f"{self._name}.branch_{self._branch.name}").overwrite(self._in_partition(schema))
+        self._writer(nothing, f"{self._name}.branch_{self._branch.name}").overwrite(
+            self._in_partition(schema)
+        )
 
     def _in_partition(self, schema: StructType) -> Column:
         condition = F.lit(True)
@@ -182,7 +192,9 @@ class TableTarget:
         if self._staged is None:
             return self._spark.table(self._name).limit(0)
         if self._spec.mode == "append" and self._base is not None:
-            reader = reader.option("start-snapshot-id", self._base).option("end-snapshot-id", self._staged)
+            reader = reader.option("start-snapshot-id", self._base).option(
+                "end-snapshot-id", self._staged
+            )
         else:
             reader = reader.option("versionAsOf", self._staged)
         table = reader.table(self._name)
@@ -203,7 +215,9 @@ class TableTarget:
     def _evolve(self) -> None:
         staged = self._spark.table(self._sidecar)
         # A commit guarded by the token, so that a fenced attempt does not get to touch the schema.
-        self._table.label(self._branch, {**self._summary, "tidegate.evolves": ",".join(self._added)})
+        self._table.label(
+            self._branch, {**self._summary, "tidegate.evolves": ",".join(self._added)}
+        )
         self._spark.sql(f"ALTER TABLE {self._name} ADD COLUMNS ({ddl(staged, self._added)})")
         self._write_branch(staged)
         self._spark.sql(f"DROP TABLE IF EXISTS {self._sidecar} PURGE")
@@ -225,10 +239,14 @@ class TableTarget:
         if self._added:
             head = BranchedTable(self._spark, self._sidecar).metadata().refs.get(MAIN)
         else:
-            head = self._table.label(self._branch, {**self._summary, "tidegate.verdict": judgement.verdict})
+            head = self._table.label(
+                self._branch, {**self._summary, "tidegate.verdict": judgement.verdict}
+            )
         at = self._sidecar if self._added else f"{self._name}.branch_{self._branch.name}"
         previous = self._table.metadata().refs.get(MAIN)
-        return Output(target=self._name, rows=self._rows, version=head, previous=previous, held_at=at)
+        return Output(
+            target=self._name, rows=self._rows, version=head, previous=previous, held_at=at
+        )
 
     def discard(self) -> None:
         """Drop the staged output and keep the token, so that an older attempt stays fenced off."""
