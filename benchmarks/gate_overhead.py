@@ -1,6 +1,7 @@
 """What judging costs on top of the write: ours in the same pass, and stock Great Expectations after it.
 
-5,000,000 rows of 8 columns on an Iceberg table, 12 expectations, good data and data with 0.1 % faults.
+5,000,000 rows of 8 columns on an Iceberg table, 12 expectations, good data and data with 0.1 %
+faults.
 """
 
 import shutil
@@ -13,6 +14,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from benchmarks.clock import Clock
 from benchmarks.sessions import Cost, measured, open_session
 from benchmarks.tables import show
 
@@ -86,11 +88,10 @@ def gated(
     spark: SparkSession, data: DataFrame, expectations: list[dict[str, Any]], number: int
 ) -> dict[str, float]:
     """Run a stage's own steps (b): fence, write to a branch while measuring, judge, publish; return seconds by step."""
-    from time import monotonic
-
-    from tidegate.contract import Attempt, StageSpec, Suite
+    from tidegate.contract import Attempt, Output, StageSpec, Suite
     from tidegate.driver.gate import open_gate
-    from tidegate.driver.publish import TableTarget
+    from tidegate.driver.targets.settle import settle
+    from tidegate.driver.targets.table import TableTarget
 
     suite = Suite(name="bench", document={"name": "bench", "expectations": expectations})
     attempt = Attempt(
@@ -111,23 +112,13 @@ def gated(
         folder="",
         writes=f"{TABLE}_gated",
     )
-    marks = [monotonic()]
-    gate = open_gate(spark, suite, {})
-    target = TableTarget(spark, spec, f"f{number}")
-    target.begin()
-    marks.append(monotonic())
-    staged = target.stage(data, gate.observe)
-    marks.append(monotonic())
-    judgement = gate.judge(staged.frame, staged.rows)
-    marks.append(monotonic())
-    target.publish(judgement)
-    marks.append(monotonic())
-    return {
-        step: end - start
-        for step, start, end in zip(
-            ("fence", "write", "judge", "publish"), marks, marks[1:], strict=False
-        )
-    }
+    clock = Clock()
+    with clock.step("fence"):
+        gate = open_gate(spark, suite, {})
+        begun = TableTarget(spark, spec, f"f{number}").begin()
+    assert not isinstance(begun, Output)
+    settle(begun, data, gate, clock)
+    return clock.steps
 
 
 def stock(spark: SparkSession, data: DataFrame, *, persist: bool) -> None:

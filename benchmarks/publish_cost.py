@@ -6,10 +6,13 @@ from pathlib import Path
 from statistics import median
 from time import monotonic
 
+from benchmarks.clock import Clock
 from benchmarks.sessions import open_session
 from benchmarks.tables import show
-from tidegate.contract import Attempt, Judgement, StageSpec, Suite
-from tidegate.driver.publish import TableTarget
+from tidegate.contract import Attempt, Output, StageSpec, Suite
+from tidegate.driver.gate import OpenGate
+from tidegate.driver.targets.settle import settle
+from tidegate.driver.targets.table import TableTarget
 
 REPEATS = 5
 
@@ -42,16 +45,15 @@ def main() -> None:
                 writes=f"lake.bench.t{count}",
             )
             target = TableTarget(spark, spec, f"{count}-{number}-{monotonic()}")
-            target.begin()
             data = spark.range(count).selectExpr(
                 "id", "id % 7 AS a", "CAST(id AS STRING) AS b", "rand(1) AS c"
             )
-            began = monotonic()
-            target.stage(data, lambda frame: frame)
-            writes.append(monotonic() - began)
-            began = monotonic()
-            target.publish(Judgement(verdict="pass"))
-            seconds.append(monotonic() - began)
+            begun = target.begin()
+            assert not isinstance(begun, Output)
+            clock = Clock()
+            settle(begun, data, OpenGate(), clock)
+            writes.append(clock.steps["write"])
+            seconds.append(clock.steps["publish"])
         spark.sql(f"DROP TABLE lake.bench.t{count} PURGE")
         rows.append({"rows": count, "write s": median(writes), "publish s": median(seconds)})
     flat = rows[-1]["publish s"] / rows[1]["publish s"]

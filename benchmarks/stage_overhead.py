@@ -46,8 +46,9 @@ def bare(folder: Path) -> None:
 
 def stage(folder: Path, number: int) -> dict[str, float]:
     """Run the job as a stage, exactly as the operator does; return the driver's seconds by step."""
-    from tidegate.contract import Attempt, Read, StageSpec, Suite, digest
+    from tidegate.contract import Attempt, StageSpec, Suite, digest, parse_read
     from tidegate.operators.run import StageRun
+    from tidegate.store import Store
 
     job = folder / "spark_jobs" / "job.py"
     attempt = Attempt(
@@ -59,18 +60,19 @@ def stage(folder: Path, number: int) -> dict[str, float]:
         generation=0,
         submitted_ms=int(time.time() * 1000),
     )
+    store = Store(str(folder / "reports"))
     spec = StageSpec(
         kind="batch",
         attempt=attempt,
-        reads=(Read.parse("orders", (folder / "orders.csv").as_uri()),),
+        reads=(parse_read("orders", (folder / "orders.csv").as_uri()),),
         suite=Suite(name="none", document={"expectations": []}),
         params={},
-        folder=str(folder / "reports" / "d" / f"r{number}" / "t" / "m" / "try=1"),
+        folder=store.files(attempt).uri,
         job=str(job),
         job_sha256=digest(job.read_bytes()),
         writes="lake.bench.staged",
     )
-    return dict(StageRun(spec, folder, {}, lambda text: None).run().steps)
+    return dict(StageRun(spec, folder, store, {}, lambda text: None).run().steps)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Every night: judge the weather, clean the day's flights, sum delays, train the delay model, rank the airports."""
+"""Every night: judge the weather, clean the flights, sum delays, train a model, rank airports."""
 
 from airflow.sdk import DAG, Param
 from pendulum import datetime
@@ -6,20 +6,15 @@ from pendulum import datetime
 from tidegate import operators as tide
 
 DAY = "{{ params.date or ds }}"
-DATE = Param(
-    None,
-    type=["null", "string"],
-    format="date",
-    description="A day of 2013; by default the run's own.",
-)
+DATE = Param(None, type=["null", "string"], format="date", description="Default: the run's day.")
 HOURLY = """origin STRING, year INT, month INT, day INT, hour INT, temp DOUBLE, dewp DOUBLE, humid DOUBLE,
     wind_dir DOUBLE, wind_speed DOUBLE, wind_gust DOUBLE, precip DOUBLE, pressure DOUBLE, visib DOUBLE,
     time_hour TIMESTAMP"""
 
 # fmt: off
 with DAG(
-    "nightly_flights", schedule="0 3 * * *", start_date=datetime(2013, 1, 1, tz="UTC"), catchup=False,
-    params={"date": DATE}, tags=["flights"], doc_md=__doc__,
+    "nightly_flights", schedule="0 3 * * *", start_date=datetime(2013, 1, 1, tz="UTC"),
+    catchup=False, params={"date": DATE}, tags=["flights"], doc_md=__doc__,
 ):
     weather = tide.GateOperator(
         task_id="landing_weather", gate="weather_landing",
@@ -35,8 +30,8 @@ with DAG(
         reads={"flights": clean}, writes="lake.flights.daily_delays", partition={"ds": DAY},
     )
     tide.TrainStageOperator(
-        task_id="train_delay_model", job="train_delay_model.py", gate="delay_model", params={"ds": DAY},
-        reads={"flights": clean}, writes="delay_model",
+        task_id="train_delay_model", job="train_delay_model.py", gate="delay_model",
+        params={"ds": DAY}, reads={"flights": clean}, writes="delay_model",
     )
     tide.GraphStageOperator(
         task_id="rank_airports", job="rank_airports.py", gate="airport_ranks",

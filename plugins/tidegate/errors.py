@@ -8,16 +8,33 @@ TidegateError
 ├── ResourceExhausted    out of memory, out of disk               → retried
 ├── ClusterUnavailable   master, broker, storage did not answer   → retried later
 ├── DriverLost           no report came back                      → retried
-└── PublishError         judged data could not be moved           → retried, from the staged snapshot
+└── PublishError         judged data could not be moved           → retried, from the staged
+snapshot
 """
 
 
 class TidegateError(Exception):
-    """Base of every failure a stage reports; its text says what, where and what to do."""
+    """Base of every failure a stage reports; its text says what, where and what to do.
+
+    :param cause: the one line of the engine's that decides, where it says more than the text.
+    :param condition: Spark's error condition, such as ``CAST_INVALID_INPUT``.
+    :param sqlstate: its SQLSTATE, five characters.
+    """
+
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        cause: str | None = None,
+        condition: str | None = None,
+        sqlstate: str | None = None,
+    ) -> None:
+        super().__init__(text)
+        self.cause, self.condition, self.sqlstate = cause, condition, sqlstate
 
 
 class SpecError(TidegateError):
-    """The DAG, the job file, the suite or the set-up is wrong: it fails the same way until somebody changes it."""
+    """The DAG, the job file, the suite or the set-up is wrong, and stays so until it is changed."""
 
 
 class JobError(TidegateError):

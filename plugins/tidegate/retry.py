@@ -1,71 +1,12 @@
-"""Which failures are retried, when, and what to do about those that are not: the tree of errors as a table."""
-
-from dataclasses import dataclass
-from datetime import timedelta
+"""The advice of :mod:`tidegate.telling.advice` as Airflow's retry policy."""
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
-from tidegate.errors import (
-    ClusterUnavailable,
-    DataError,
-    DriverLost,
-    GateClosed,
-    JobError,
-    PublishError,
-    ResourceExhausted,
-    SpecError,
-    TidegateError,
-)
+from tidegate.errors import TidegateError
+from tidegate.telling.advice import ADVICE, Advice
 
 RETRIES = 2
-"""Retries of a stage whose DAG does not say: enough for a lost driver, and a verdict uses none of them."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Advice:
-    """What follows from one class of failure; ``delay`` is None where it is never retried."""
-
-    reason: str
-    do: str
-    delay: timedelta | None = None
-
-
-ADVICE: dict[type[TidegateError], Advice] = {
-    SpecError: Advice(
-        reason="the DAG, job file, suite or set-up must change first",
-        do="change what the first line names, then clear this task",
-    ),
-    JobError: Advice(
-        reason="the job's code must change first", do="fix the job, then clear this task"
-    ),
-    DataError: Advice(
-        reason="the data must change first", do="fix or land the data, then clear this task"
-    ),
-    GateClosed: Advice(
-        reason="a verdict is final: the same data would fail again",
-        do="fix the data or the suite, then clear this task",
-    ),
-    ResourceExhausted: Advice(
-        reason="more may be free on the next try",
-        do="if it comes back: raise driver_memory or executor_memory, or let the job collect less",
-        delay=timedelta(minutes=1),
-    ),
-    ClusterUnavailable: Advice(
-        reason="the cluster may answer again",
-        do="check the master and the stores it talks to",
-        delay=timedelta(minutes=2),
-    ),
-    DriverLost: Advice(
-        reason="the driver may have been killed from outside",
-        do="read the end of the Spark log",
-        delay=timedelta(seconds=30),
-    ),
-    PublishError: Advice(
-        reason="the retry publishes what is still staged and judged, or does the work again on what has moved",
-        do="check who else writes this table",
-        delay=timedelta(seconds=30),
-    ),
-}
+"""Retries of a stage whose DAG does not say: enough for a lost driver; a verdict uses none."""
 
 
 def _rule(error: type[TidegateError], advice: Advice) -> RetryRule:

@@ -19,6 +19,7 @@ import json, os, sys, time
 from pathlib import Path
 sys.path.insert(0, {plugins!r})
 from tidegate.contract import Expectation, Failure, Input, Judgement, Output, Report, StageSpec
+from tidegate.store import REPORT, AttemptFiles
 
 spec_file = Path(sys.argv[-1])
 spec = StageSpec.from_json(spec_file.read_text())
@@ -30,8 +31,8 @@ for line in how.get("prints", []):
     print(line, flush=True)
 time.sleep(how.get("sleeps", 0))
 if outcome := how.get("outcome"):
-    missed = Expectation(type="expect_column_values_to_not_be_null", column="id", severity="critical", success=False,
-                         bound="not null", observed="2 % unexpected", unexpected=2, share=0.02)
+    missed = Expectation(id="1", type="expect_column_values_to_not_be_null", severity="critical", success=False,
+                         kwargs={{"column": "id"}}, unexpected=2, share=0.02, elements=100)
     judged = None if outcome == "failed" else Judgement(
         verdict="closed" if outcome == "held" else "pass", expectations=(missed,) if outcome == "held" else ())
     failure = Failure(type=how["type"], message=how["message"], cause="the cause") if outcome == "failed" else None
@@ -42,7 +43,7 @@ if outcome := how.get("outcome"):
                     failure=failure,
                     inputs=tuple(Input(name=r.name, source=r.source) for r in spec.reads), steps={{"session": 1.0}},
                     spark={{"application": "app-1"}})
-    spec.report_file.write_text(report.to_json())
+    AttemptFiles(spec.folder).write(REPORT, report.to_json())
 sys.exit(how.get("exit", 0))
 """
 
@@ -115,6 +116,8 @@ def context(task: Any, try_number: int = 1, **params: Any) -> dict[str, Any]:
 def given(task: Any, context: dict[str, Any]) -> Any:
     """Return the spec that the driver was given."""
     from tidegate.contract import StageSpec
-    from tidegate.operators.attempt import attempt_folder, this_attempt
+    from tidegate.operators.attempt import this_attempt
+    from tidegate.settings import reports_store
+    from tidegate.store import SPEC
 
-    return StageSpec.from_json((attempt_folder(this_attempt(context)) / "spec.json").read_text())
+    return StageSpec.from_json(reports_store().files(this_attempt(context)).read(SPEC))

@@ -13,7 +13,8 @@ from stages import FakeProject, context, given
 
 from tidegate import operators
 from tidegate.errors import BY_NAME, DriverLost, GateClosed, SpecError
-from tidegate.operators.attempt import attempt_folder, this_attempt
+from tidegate.operators.attempt import this_attempt
+from tidegate.settings import reports_store
 
 
 def batch(project: FakeProject, **overrides: Any) -> operators.BatchStageOperator:
@@ -60,7 +61,7 @@ def test_the_driver_is_given_the_whole_stage_in_a_file_that_others_cannot_read(
     assert spec.params["limit"] == 3
     assert spec.params["data_interval_start"].startswith("2013-02-08T00:00:00")
     assert spec.suite.document["expectations"]
-    folder = attempt_folder(this_attempt(at))
+    folder = reports_store().files(this_attempt(at)).folder
     assert oct((folder / "spec.json").stat().st_mode)[-3:] == "600"
 
 
@@ -74,9 +75,9 @@ def test_secrets_of_the_spark_conf_reach_neither_rendered_fields_nor_xcom(
     at = context(task)
     result = task.execute(at)
     shown = {name: getattr(task, name) for name in task.template_fields}
-    argv = (attempt_folder(this_attempt(at)) / "argv.json").read_text()
+    argv = (reports_store().files(this_attempt(at)).folder / "argv.json").read_text()
     assert "AKIA-SECRET" not in json.dumps([shown, result, argv], default=str)
-    folder = attempt_folder(this_attempt(at))
+    folder = reports_store().files(this_attempt(at)).folder
     assert "AKIA-SECRET" in (folder / "spec.seen.json").read_text(), "the driver was given it"
     assert "AKIA-SECRET" not in (folder / "spec.json").read_text(), "and nobody after it"
     assert "spark.executor.instances=3" in argv
@@ -86,7 +87,7 @@ def test_spark_arguments_pass_through_also_from_default_args(project: FakeProjec
     task = batch(project, driver_memory="3g", default_args={"executor_memory": "5g", "retries": 7})
     at = context(task)
     task.execute(at)
-    argv = json.loads((attempt_folder(this_attempt(at)) / "argv.json").read_text())
+    argv = json.loads((reports_store().files(this_attempt(at)).folder / "argv.json").read_text())
     assert argv[argv.index("--driver-memory") + 1] == "3g"
     assert argv[argv.index("--executor-memory") + 1] == "5g"
     assert task.retries == 7
@@ -149,7 +150,9 @@ def test_sparks_own_lines_go_to_a_file_and_ours_to_the_task_log(
     task.execute(at)
     assert "wrote 3 rows aside" in told
     assert not [line for line in told if "noise" in line]
-    assert (attempt_folder(this_attempt(at)) / "spark.log").read_text().count("INFO noise") == 500
+    assert (reports_store().files(this_attempt(at)).folder / "spark.log").read_text().count(
+        "INFO noise"
+    ) == 500
 
 
 def test_killing_the_task_ends_spark_submit_and_what_it_started(project: FakeProject) -> None:

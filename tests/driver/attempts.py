@@ -12,10 +12,11 @@ import numpy as np
 from mlflow import MlflowClient
 from pyspark.sql import DataFrame, SparkSession
 from sklearn.linear_model import Ridge
+from specs import Stepwise
 
 from tidegate.contract import Attempt, Judgement, StageSpec, Suite, digest
-from tidegate.driver.kinds.train import Trained
-from tidegate.driver.models import ModelTarget
+from tidegate.driver.registry.trained import Trained
+from tidegate.driver.targets.model import ModelTarget
 
 NAME = "delays"
 PASS, WARN, CLOSED = (Judgement(verdict=verdict) for verdict in ("pass", "warn", "closed"))
@@ -53,7 +54,7 @@ class Trial:
         )
         self.spec = replace(spec, **changes)
         fingerprint = digest(["work", self.spec.attempt.run_id])
-        self.target = ModelTarget(spark, self.spec, fingerprint)
+        self.target = Stepwise(ModelTarget(spark, self.spec, fingerprint))
 
     def run(self, trained: Trained | None = None, judgement: Judgement = PASS) -> Any:
         assert self.begin() is None
@@ -66,7 +67,7 @@ class Trial:
         return self.target.begin()
 
     def stage(self, trained: Trained | None = None) -> DataFrame:
-        return self.target.stage(trained or ridge(), lambda frame: frame).frame
+        return self.target.stage(trained or ridge()).frame
 
 
 def champion(client: MlflowClient) -> int | None:

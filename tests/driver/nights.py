@@ -45,7 +45,8 @@ def run_sql(spark: SparkSession, job: str, **args: str) -> DataFrame:
 def unobserved(spark: SparkSession) -> SparkSession:
     """Return a session of the same Spark that no gate has observed anything in.
 
-    In one that has, Spark 4.1.1 cannot apply a classifier that was just fitted ("Task not serializable"): its training
-    summary holds the session, and the session its ``ObservationManager``. A stage observes after its job has run.
+    In one that has, Spark 4.1.1 cannot apply a classifier that was just fitted ("Task not
+    serializable"): its training summary holds the session, and the session its
+    ``ObservationManager``. A stage observes after its job has run.
     """
     return spark.newSession()

@@ -3,7 +3,10 @@
 from itertools import count
 from typing import Any
 
-from tidegate.contract import Attempt, Expectation, Judgement, StageSpec, Suite
+from pyspark.sql import DataFrame
+
+from tidegate.contract import Attempt, Expectation, Judgement, Output, StageSpec, Suite
+from tidegate.driver.targets.target import Fenced, Staged, Target
 
 _clock = count(1_700_000_000_000)
 
@@ -12,12 +15,12 @@ CLOSED = Judgement(
     verdict="closed",
     expectations=(
         Expectation(
+            id="1",
             type="expect_x",
-            column="c",
             severity="critical",
             success=False,
-            bound="0 .. 1",
-            observed="2",
+            kwargs={"column": "c", "min_value": 0, "max_value": 1},
+            observed=2,
         ),
     ),
 )
@@ -49,3 +52,60 @@ def spec(writes: str | None = "lake.db.t", **overrides: Any) -> StageSpec:
         "writes": writes,
     }
     return StageSpec(**{**given, **overrides})
+
+
+class Verdict:
+    """A gate that has made up its mind."""
+
+    def __init__(self, judgement: Judgement = PASS) -> None:
+        self._judgement = judgement
+
+    def observe(self, frame: DataFrame) -> DataFrame:
+        return frame
+
+    def judge(self, staged: DataFrame, rows: int | None = None) -> Judgement:
+        return self._judgement
+
+    def data_docs(self) -> str:
+        return ""
+
+
+class Stepwise:
+    """Takes a target's steps one at a time, for tests in which attempts get in each other's way."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._begun: Fenced | None = None
+        self._staged: Staged | None = None
+
+    def begin(self) -> Output | None:
+        """Return an output if nothing is left to do."""
+        begun = self._target.begin()
+        if isinstance(begun, Output):
+            return begun
+        self._begun = begun
+        return None
+
+    def stage(self, output: object) -> Staged:
+        assert self._begun is not None
+        self._staged = self._begun.write_aside(output, Verdict())
+        return self._staged
+
+    def publish(self, judgement: Judgement) -> Output:
+        return self._settled().publish(judgement)
+
+    def hold(self, judgement: Judgement) -> Output:
+        return self._settled().hold(judgement)
+
+    def discard(self) -> None:
+        """Do what ``settle`` does: drop what has no verdict yet, and nothing else."""
+        for step in (self._begun, self._staged):
+            if step is not None:
+                step.discard()
+
+    def _settled(self) -> Staged:
+        staged = self._staged
+        assert staged is not None
+        self._begun = None
+        self._staged = None
+        return staged

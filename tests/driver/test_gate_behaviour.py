@@ -16,8 +16,9 @@ from pyspark.sql import functions as F
 from tidegate.contract import Expectation, Judgement, Suite
 from tidegate.driver.gate import open_gate, preload
 from tidegate.driver.gate.aggregates import admissible
+from tidegate.driver.gate.bounded import shown_kwargs
 from tidegate.driver.gate.unique import surely_unique
-from tidegate.driver.gate.wording import bound
+from tidegate.telling.wording import bound, observed
 
 Config = dict[str, Any]
 EMAILS = ["ann@example.org", "bob@example.org", "not an address", "eve@example.org"]
@@ -94,13 +95,21 @@ def test_an_expectation_says_what_was_asked_and_seen(people: DataFrame) -> None:
     suite = suite_of(
         e("expect_column_values_to_match_regex", column="email", regex="@", mostly=0.9)
     )
-    assert judge(people, suite).expectations == (
+    judged = judge(people, suite).expectations
+    assert judged == (
         Expectation(
-            type="expect_column_values_to_match_regex", column="email", severity="critical", success=False,
-            bound="matches @, >= 90 %", observed="25 % unexpected", unexpected=1, share=0.25,
+            id="1",
+            type="expect_column_values_to_match_regex",
+            severity="critical",
+            success=False,
+            kwargs={"column": "email", "regex": "@", "mostly": 0.9},
+            unexpected=1,
+            share=0.25,
+            elements=4,
             examples=("not an address",),
         ),
-    )  # fmt: skip
+    )
+    assert (bound(judged[0]), observed(judged[0])) == ("matches @, >= 90 %", "25 % unexpected")
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +254,7 @@ def test_two_gates_at_once_on_one_frame(people: DataFrame) -> None:
         for column in ("id", "score")
     ]
     judgements = at_once(*(lambda suite=suite: judge(people, suite) for suite in suites))
-    assert [each.expectations[0].observed for each in judgements] == ["3", "4.5"]
+    assert [each.expectations[0].observed for each in judgements] == [3, 4.5]
 
 
 def test_two_gates_at_once_do_not_read_each_others_rows(people: DataFrame) -> None:
@@ -262,8 +271,8 @@ def test_a_count_that_the_store_denies_sends_the_gate_to_the_staged_data(people:
         people.sparkSession, suite_of(e("expect_table_row_count_to_equal", value=4)), {}
     )
     write(gate.observe(people))
-    assert gate.judge(people.limit(1), rows=1).expectations[0].observed == "1"
-    assert gate.judge(people.limit(1)).expectations[0].observed == "4"
+    assert gate.judge(people.limit(1), rows=1).expectations[0].observed == 1
+    assert gate.judge(people.limit(1)).expectations[0].observed == 4
 
 
 def test_a_sorted_write_counts_twice_and_is_noticed(spark: SparkSession) -> None:
@@ -421,7 +430,10 @@ def test_preloading_is_enough(people: DataFrame) -> None:
     ],
 )
 def test_bounds_in_words(kind: str, kwargs: dict[str, Any], text: str) -> None:
-    assert bound(kind, kwargs) == text
+    asked = Expectation(
+        id="1", type=kind, severity="critical", success=True, kwargs=shown_kwargs(kwargs, False)
+    )
+    assert bound(asked) == text
 
 
 def test_a_frame_scored_by_a_freshly_fitted_model_can_be_gated(spark: SparkSession) -> None:

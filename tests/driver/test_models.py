@@ -23,8 +23,8 @@ from tests.driver.attempts import (
 )
 
 from tidegate.contract import digest
-from tidegate.driver.kinds.train import Trained
-from tidegate.driver.models import load_model
+from tidegate.driver.registry.reading import load_model
+from tidegate.driver.registry.trained import Trained
 from tidegate.errors import ClusterUnavailable, PublishError, SpecError
 
 pytest_plugins = "tests.driver.mlflow_store"
@@ -63,7 +63,7 @@ def test_version_and_run_say_where_they_come_from(
     assert run.data.metrics == {"rmse": 0.25, "r2": 0.9}
     assert run.info.status == "FINISHED"
     for tags in (found.tags, run.data.tags):
-        assert tags["tidegate.stage"] == trial.spec.stage
+        assert tags["tidegate.stage"] == trial.spec.key
         assert tags["tidegate.run_id"] == "r1"
         assert tags["tidegate.try"] == "3"
         assert tags["tidegate.suite"] == "delay_model"
@@ -74,9 +74,7 @@ def test_version_and_run_say_where_they_come_from(
 def test_the_staged_frame_is_one_row_of_doubles(spark: SparkSession) -> None:
     trial = Trial(spark)
     trial.begin()
-    staged = trial.target.stage(
-        ridge(rmse=0.1, rows=7.0, lost=math.nan, odd=-math.inf), lambda frame: frame
-    )
+    staged = trial.target.stage(ridge(rmse=0.1, rows=7.0, lost=math.nan, odd=-math.inf))
 
     assert staged.rows == 1
     assert set(dict(staged.frame.dtypes).values()) == {"double"}
@@ -178,7 +176,7 @@ def test_only_a_train_stage_writes_a_model(spark: SparkSession) -> None:
     trial = Trial(spark)
     trial.begin()
     with pytest.raises(SpecError, match="written by a train stage, not from a DataFrame"):
-        trial.target.stage(spark.range(1), lambda frame: frame)
+        trial.target.stage(spark.range(1))
     with pytest.raises(SpecError, match="names in 'writes'"):
         Trial(spark, writes=None)
     with pytest.raises(SpecError, match="open the registered model 'a/b'"):
@@ -199,7 +197,7 @@ def test_the_store_is_where_the_environment_says(
 
 def test_mlflow_loads_late_quietly_and_sooner_on_request(tmp_path: Path) -> None:
     check = (
-        "import sys, tidegate.driver.models as models\n"
+        "import sys, tidegate.driver.registry.reading as models\n"
         "assert not {'mlflow', 'sklearn', 'pyspark.ml'} & set(sys.modules)\n"
         "models.preload()\n"
         "assert {'mlflow.spark', 'mlflow.sklearn'} <= set(sys.modules)\n"
@@ -218,7 +216,7 @@ def test_mlflow_loads_late_quietly_and_sooner_on_request(tmp_path: Path) -> None
 def test_without_mlflow_the_extra_is_named(tmp_path: Path) -> None:
     check = (
         "import sys; sys.modules['mlflow'] = None\n"
-        "from tidegate.driver.models import load_model, preload\n"
+        "from tidegate.driver.registry.reading import load_model, preload\n"
         "preload()\n"
         "try: load_model(None, 'delays', 1)\n"
         "except Exception as error: print(type(error).__name__, error)\n"

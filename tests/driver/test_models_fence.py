@@ -22,8 +22,8 @@ from tests.driver.attempts import (
 )
 
 from tidegate.contract import Judgement
-from tidegate.driver.kinds.train import Trained
-from tidegate.driver.registry import Registry
+from tidegate.driver.registry.model import Registry
+from tidegate.driver.registry.trained import Trained
 from tidegate.errors import PublishError
 
 pytest_plugins = "tests.driver.mlflow_store"

@@ -14,9 +14,10 @@ from sklearn.linear_model import Ridge
 from tests.driver.attempts import NAME, Trial, X, ridge
 
 from tidegate.driver.kinds.job import load_run
-from tidegate.driver.kinds.train import Trained, produce
-from tidegate.driver.models import load_model
-from tidegate.driver.registry import tracking_uri
+from tidegate.driver.kinds.train import produce
+from tidegate.driver.registry.model import tracking_uri
+from tidegate.driver.registry.reading import load_model
+from tidegate.driver.registry.trained import Trained
 from tidegate.errors import DataError
 
 pytest_plugins = "tests.driver.mlflow_store"

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from pyarrow import RecordBatch
 from pyspark.sql import DataFrame, SparkSession
-from specs import CLOSED, PASS, spec
+from specs import CLOSED, PASS, Stepwise, Verdict, spec
 
 from tidegate.contract import Output, StageSpec
-from tidegate.driver.publish import TableTarget
+from tidegate.driver.targets.settle import settle
+from tidegate.driver.targets.table import TableTarget
 from tidegate.errors import JobError, PublishError, SpecError
 
 _names = (f"lake.db.t{number}" for number in count())
@@ -30,19 +31,15 @@ def frame(spark: SparkSession, rows: int, **columns: str) -> DataFrame:
     )
 
 
-def as_is(data: DataFrame) -> DataFrame:
-    return data
+def stepwise(spark: SparkSession, at: StageSpec, fingerprint: str) -> Stepwise:
+    return Stepwise(TableTarget(spark, at, fingerprint))
 
 
 def publish(
     spark: SparkSession, at: StageSpec, data: DataFrame, fingerprint: str | None = None
 ) -> Output:
-    target = TableTarget(spark, at, fingerprint or str(at.attempt))
-    done = target.begin()
-    if done is None:
-        target.stage(data, as_is)
-        done = target.publish(PASS)
-    return done
+    begun = TableTarget(spark, at, fingerprint or str(at.attempt)).begin()
+    return begun if isinstance(begun, Output) else settle(begun, data, Verdict()).output
 
 
 def seen(spark: SparkSession, table: str) -> list[tuple[Any, ...]]:
@@ -105,7 +102,7 @@ def test_a_published_snapshot_says_who_what_and_with_which_verdict(
         f"SELECT summary FROM {table}.snapshots WHERE snapshot_id = {done.version}"
     ).first()
     assert row is not None
-    assert row.summary["tidegate.stage"] == at.stage
+    assert row.summary["tidegate.stage"] == at.key
     assert row.summary["tidegate.run_id"] == "r1"
     assert row.summary["tidegate.try"] == "1"
     assert row.summary["tidegate.suite"] == "s"
@@ -120,9 +117,9 @@ def test_a_closed_gate_changes_nothing_a_reader_can_see(spark: SparkSession, tab
         seen(spark, table),
         spark.table(table).schema,
     )
-    target = TableTarget(spark, spec(table, partition=DAY, run_id="r2"), "f2")
+    target = stepwise(spark, spec(table, partition=DAY, run_id="r2"), "f2")
     assert target.begin() is None
-    target.stage(frame(spark, 9, extra="'new column'"), as_is)
+    target.stage(frame(spark, 9, extra="'new column'"))
     held = target.hold(CLOSED)
     assert (
         spark.sql(f"SELECT * FROM {table}.history").collect(),
@@ -134,9 +131,9 @@ def test_a_closed_gate_changes_nothing_a_reader_can_see(spark: SparkSession, tab
 
 def test_held_rows_can_be_read_where_the_report_says(spark: SparkSession, table: str) -> None:
     publish(spark, spec(table, partition=DAY), frame(spark, 3))
-    target = TableTarget(spark, spec(table, partition=DAY, run_id="r2"), "f2")
+    target = stepwise(spark, spec(table, partition=DAY, run_id="r2"), "f2")
     target.begin()
-    target.stage(frame(spark, 5), as_is)
+    target.stage(frame(spark, 5))
     held = target.hold(CLOSED)
     assert spark.table(str(held.held_at)).count() == 5
     assert len(seen(spark, table)) == 3
@@ -146,11 +143,11 @@ def test_held_rows_can_be_read_where_the_report_says(spark: SparkSession, table:
 
 def test_two_dates_that_run_at_once_both_reach_readers(spark: SparkSession, table: str) -> None:
     publish(spark, spec(table, partition=DAY), frame(spark, 1))
-    first = TableTarget(spark, spec(table, partition=NEXT, run_id="r2"), "f2")
-    second = TableTarget(spark, spec(table, partition={"ds": "2013-01-03"}, run_id="r3"), "f3")
+    first = stepwise(spark, spec(table, partition=NEXT, run_id="r2"), "f2")
+    second = stepwise(spark, spec(table, partition={"ds": "2013-01-03"}, run_id="r3"), "f3")
     for target, rows in ((first, 2), (second, 3)):
         assert target.begin() is None
-        target.stage(frame(spark, rows), as_is)
+        target.stage(frame(spark, rows))
     first.publish(PASS)
     done = second.publish(PASS)
     assert len(seen(spark, table)) == 6
@@ -166,9 +163,9 @@ def test_whole_table_replaced_by_somebody_else_meanwhile_is_a_publish_error(
     spark: SparkSession, table: str
 ) -> None:
     publish(spark, spec(table), frame(spark, 1))
-    target = TableTarget(spark, spec(table, run_id="r2", task_id="other"), "f2")
+    target = stepwise(spark, spec(table, run_id="r2", task_id="other"), "f2")
     target.begin()
-    target.stage(frame(spark, 2), as_is)
+    target.stage(frame(spark, 2))
     publish(spark, spec(table, run_id="r3"), frame(spark, 5))
     with pytest.raises(PublishError, match="could not be moved"):
         target.publish(PASS)
@@ -177,7 +174,7 @@ def test_whole_table_replaced_by_somebody_else_meanwhile_is_a_publish_error(
 
 STEPS: dict[str, Callable[[TableTarget, DataFrame], object]] = {
     "begin": lambda target, data: target.begin(),
-    "stage": lambda target, data: target.stage(data, as_is),
+    "stage": lambda target, data: target.stage(data),
     "publish": lambda target, data: target.publish(PASS),
 }
 
@@ -188,15 +185,15 @@ def test_an_older_attempt_is_fenced_at_whatever_point_it_wakes_up(
     spark: SparkSession, table: str, asleep_before: str, newer_ends: str
 ) -> None:
     publish(spark, spec(table, partition=DAY), frame(spark, 1))
-    zombie = TableTarget(spark, spec(table, partition=DAY, run_id="r2", try_number=1), "f")
-    newer = TableTarget(spark, spec(table, partition=DAY, run_id="r2", try_number=2), "g")
+    zombie = stepwise(spark, spec(table, partition=DAY, run_id="r2", try_number=1), "f")
+    newer = stepwise(spark, spec(table, partition=DAY, run_id="r2", try_number=2), "g")
     steps = list(STEPS)
     at = steps.index(asleep_before)
     for step in steps[:at]:
         STEPS[step](zombie, frame(spark, 7))
     newer.begin()
     if newer_ends != "failed":
-        newer.stage(frame(spark, 2), as_is)
+        newer.stage(frame(spark, 2))
     if newer_ends == "published":
         newer.publish(PASS)
     elif newer_ends == "held":
@@ -218,8 +215,8 @@ def test_a_write_under_way_when_the_fence_rises_still_cannot_publish(
 ) -> None:
     """Iceberg recreates the removed data branch when that write commits; the token stays gone."""
     publish(spark, spec(table, partition=DAY), frame(spark, 1))
-    zombie = TableTarget(spark, spec(table, partition=DAY, run_id="r2", try_number=1), "f")
-    newer = TableTarget(spark, spec(table, partition=DAY, run_id="r2", try_number=2), "g")
+    zombie = stepwise(spark, spec(table, partition=DAY, run_id="r2", try_number=1), "f")
+    newer = stepwise(spark, spec(table, partition=DAY, run_id="r2", try_number=2), "g")
     zombie.begin()
 
     def slowly(batches: Iterator[RecordBatch]) -> Iterator[RecordBatch]:
@@ -228,7 +225,7 @@ def test_a_write_under_way_when_the_fence_rises_still_cannot_publish(
 
     slow = frame(spark, 7).mapInArrow(slowly, "id BIGINT")
     with ThreadPoolExecutor(1) as pool:
-        writing = pool.submit(zombie.stage, slow, as_is)
+        writing = pool.submit(zombie.stage, slow)
         while not spark.sparkContext.statusTracker().getActiveStageIds():
             sleep(0.1)
         assert newer.begin() is None
@@ -236,7 +233,7 @@ def test_a_write_under_way_when_the_fence_rises_still_cannot_publish(
     assert zombie._branch.name in refs(spark, table)
     with pytest.raises(PublishError, match="fenced off"):
         zombie.publish(PASS)
-    newer.stage(frame(spark, 2), as_is)
+    newer.stage(frame(spark, 2))
     newer.publish(PASS)
     assert len(seen(spark, table)) == 2
 
@@ -245,13 +242,13 @@ def test_a_retry_publishes_what_was_judged_without_doing_the_work_again(
     spark: SparkSession, table: str
 ) -> None:
     publish(spark, spec(table, partition=DAY), frame(spark, 1))
-    first = TableTarget(spark, spec(table, partition=DAY, run_id="r2", try_number=1), "same")
+    first = stepwise(spark, spec(table, partition=DAY, run_id="r2", try_number=1), "same")
     first.begin()
-    first.stage(frame(spark, 4), as_is)
+    first.stage(frame(spark, 4))
     first._table.label(
         first._branch, {**first._summary, "tidegate.verdict": "pass"}
     )  # killed right here
-    retry = TableTarget(spark, spec(table, partition=DAY, run_id="r2", try_number=2), "same")
+    retry = stepwise(spark, spec(table, partition=DAY, run_id="r2", try_number=2), "same")
     done = retry.begin()
     assert done is not None
     assert "judged by try 1" in str(done.note)
@@ -307,9 +304,9 @@ def test_what_a_gate_reads_back_is_what_this_attempt_wrote(
     spark: SparkSession, table: str, first: dict[str, Any], second: dict[str, Any]
 ) -> None:
     publish(spark, spec(table, **first), frame(spark, 3), fingerprint="a")
-    target = TableTarget(spark, spec(table, run_id="r2", **second), "b")
+    target = stepwise(spark, spec(table, run_id="r2", **second), "b")
     target.begin()
-    staged = target.stage(frame(spark, 2), as_is)
+    staged = target.stage(frame(spark, 2))
     assert (staged.rows, staged.frame.count()) == (2, 2)
 
 
@@ -373,9 +370,9 @@ def test_a_table_partitioned_in_another_way_is_refused(spark: SparkSession, tabl
 
 def test_an_unknown_catalog_is_a_clear_error(spark: SparkSession) -> None:
     with pytest.raises(SpecError, match="no Iceberg catalog 'sea'"):
-        TableTarget(spark, spec("sea.db.t"), "f")
+        stepwise(spark, spec("sea.db.t"), "f")
 
 
 def test_output_that_is_no_frame_is_a_clear_error(spark: SparkSession, table: str) -> None:
     with pytest.raises(SpecError, match="returned int; return a pyspark DataFrame"):
-        TableTarget(spark, spec(table), "f").stage(3, as_is)
+        stepwise(spark, spec(table), "f").stage(3)

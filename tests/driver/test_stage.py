@@ -10,8 +10,9 @@ import pytest
 from pyspark.sql import SparkSession
 from specs import spec
 
-from tidegate.contract import Read, Report, Suite, digest
+from tidegate.contract import Report, Suite, digest, parse_read
 from tidegate.driver.__main__ import FAILED, HELD, run
+from tidegate.store import REPORT, AttemptFiles
 
 _tables = (f"lake.stages.t{number}" for number in count())
 NOT_NULL = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "id"}}
@@ -45,7 +46,7 @@ class Bench:
             "job": str(file),
             "job_sha256": digest(file.read_bytes()),
             "reads": tuple(
-                Read.parse(n, v)
+                parse_read(n, v)
                 for n, v in (reads or {"orders": str(self.folder / "orders.csv")}).items()
             ),
             "suite": Suite(name="s", document={"name": "s", "expectations": expectations}),
@@ -53,7 +54,7 @@ class Bench:
         }
         at = spec(overrides.pop("writes", self.table), **{**given, **overrides})
         code = run(at)
-        return code, Report.from_json(at.report_file.read_text())
+        return code, Report.from_json(AttemptFiles(at.folder).read(REPORT))
 
     def exists(self) -> bool:
         return bool(self.spark.catalog.tableExists(self.table))

@@ -16,7 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tidegate.driver.kinds.job import load_run
-from tidegate.driver.kinds.train import Trained, produce
+from tidegate.driver.kinds.train import produce
+from tidegate.driver.registry.trained import Trained
 from tidegate.errors import SpecError
 
 ARROW = "spark.sql.execution.arrow.pyspark.enabled"

@@ -35,8 +35,8 @@ def body_lines(node: Function) -> int:
 
 
 @pytest.mark.parametrize("file", PACKAGE + JOBS, ids=name_of)
-def test_a_file_is_at_most_250_lines(file: Path) -> None:
-    assert len(file.read_text(encoding="utf-8").splitlines()) <= 250
+def test_a_file_is_at_most_300_lines(file: Path) -> None:
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 300
 
 
 @pytest.mark.parametrize("file", DAGS + JOBS, ids=name_of)
@@ -54,9 +54,7 @@ def test_functions_take_few_parameters_and_operators_at_most_six_of_their_own() 
     crowded = {}
     for where, node in functions(PACKAGE):
         count = len(node.args.args) + len(node.args.kwonlyargs) - (node.args.args[:1] != [])
-        allowed = (
-            6 if where.startswith("plugins/tidegate/operators/stage") or "/ui/" in where else 5
-        )
+        allowed = 6 if where.startswith("plugins/tidegate/operators/base") or "/ui/" in where else 5
         if count > allowed:
             crowded[where] = count
     assert crowded == {}

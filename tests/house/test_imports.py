@@ -35,7 +35,7 @@ print([name for name in {HEAVY + PROVIDER!r} if any(m == name or m.startswith(na
 
 
 def test_the_driver_imports_with_no_airflow_installed(tmp_path: Path) -> None:
-    from tidegate.submit import pack_driver
+    from tidegate.submit.package import pack_driver
 
     package, launcher = pack_driver(tmp_path)
     code = """
@@ -47,7 +47,7 @@ class NoAirflow(importlib.abc.MetaPathFinder):
             raise ImportError("no airflow here")
 
 sys.meta_path.insert(0, NoAirflow())
-import tidegate, tidegate.driver.stage, tidegate.driver.__main__
+import tidegate, tidegate.driver.attempt, tidegate.driver.__main__
 print(tidegate.__file__)
 """
     assert str(package) in python(code, package, cwd=tmp_path)
@@ -58,7 +58,7 @@ print(tidegate.__file__)
 
 
 def test_the_zip_is_packed_once(tmp_path: Path) -> None:
-    from tidegate.submit import pack_driver
+    from tidegate.submit.package import pack_driver
 
     first = pack_driver(tmp_path)[0].stat().st_mtime_ns
     assert pack_driver(tmp_path)[0].stat().st_mtime_ns == first

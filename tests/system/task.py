@@ -1,9 +1,10 @@
 """What Airflow's task process does with a stage, as a process of its own that a test can kill.
 
-``python task.py`` loads Airflow once, as a worker has, and then forks a process for each line of its input, as a worker
-does for each task: ``{"dag_file": …, "task_id": …, "run_id": …, "try_number": …, "ds": …, "outcome": …, "output": …,
-"environment": {…}}``. The process loads the DAG file, renders the operator, executes it, and writes what came of it to
-``outcome``. On SIGTERM it does what Airflow's task runner does: it calls ``on_kill``. Its pid is printed.
+``python task.py`` loads Airflow once, as a worker has, and then forks a process for each line of
+its input, as a worker does for each task: ``{"dag_file": …, "task_id": …, "run_id": …,
+"try_number": …, "ds": …, "outcome": …, "output": …, "environment": {…}}``. The process loads the
+DAG file, renders the operator, executes it, and writes what came of it to ``outcome``. On SIGTERM
+it does what Airflow's task runner does: it calls ``on_kill``. Its pid is printed.
 """
 
 import json

@@ -1,6 +1,7 @@
 """docker-compose.yml keeps to the Compose specification and starts what it says it starts.
 
-There is no container engine where this was written: the file's schema and its references are what is checked.
+There is no container engine where this was written: the file's schema and its references are what
+is checked.
 """
 
 import json

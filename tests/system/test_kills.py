@@ -1,7 +1,8 @@
 """kill -9 of the driver, of spark-submit and of the task, at every step of a stage; then the retry publishes once.
 
-At each step one stage is killed three times, by another victim each, so that every retry has to get past what the
-earlier ones left behind; then it is let through. Readers see what they saw before, until the one publish.
+At each step one stage is killed three times, by another victim each, so that every retry has to get
+past what the earlier ones left behind; then it is let through. Readers see what they saw before,
+until the one publish.
 """
 
 import signal
@@ -56,7 +57,7 @@ AUDIT = "SELECT ds, count(*) AS rows, sum(n) AS total FROM days GROUP BY ds"
 ROWS, TOTAL = 3, 6
 STEPS = {
     "session": "session.py:open_session:call",
-    "inputs": "inputs.py:_path_state:return",
+    "inputs": "jvm.py:path_state:return",
     "job": "job.py:call_by_name:call",
     "write": "",  # held inside a task of Spark, by the job
     "gate": "suite_gate.py:judge:call",
@@ -176,9 +177,7 @@ def test_an_append_killed_before_and_after_its_publish_is_there_once(project: Pr
 def test_killed_between_the_new_column_and_its_publish(project: Project) -> None:
     table, day = project.table("lake.t.wider"), next(_days)
     project.start("wider", "narrow", ds=next(_days)).result()
-    kill(
-        held(project, "wider", "wide", 1, "target.py:_write_branch:call", day, WIDER="1"), "driver"
-    )
+    kill(held(project, "wider", "wide", 1, "staged.py:write_branch:call", day, WIDER="1"), "driver")
     assert table.rows() == ROWS
     project.start("wider", "wide", 2, ds=day, WIDER="1").result()
     assert (table.rows(), table.refs()) == (2 * ROWS, {"main"})

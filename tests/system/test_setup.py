@@ -72,7 +72,8 @@ def test_with_a_java_home_that_holds_none(project: Project, tmp_path: Path) -> N
 
 
 def test_without_spark_submit(project: Project) -> None:
-    # pip's own spark-submit is always found beside the interpreter, so this worker's connection names another one.
+    # pip's own spark-submit is always found beside the interpreter, so this worker's connection
+    # names another one.
     assert Path(sys.executable).with_name("spark-submit").exists()
     said = refused(
         project, "stage", AIRFLOW_CONN_SPARK_DEFAULT=connection(**{"spark-binary": "spark3-submit"})

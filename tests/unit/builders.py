@@ -27,11 +27,17 @@ ATTEMPT = Attempt(
 def expectation(**overrides: Any) -> Expectation:
     given: dict[str, Any] = {
         "type": "expect_column_values_to_be_between",
-        "column": "wind_speed",
         "severity": "critical",
         "success": True,
-        "bound": "0 .. 200",
-        "observed": "0 % unexpected",
+        "id": "1",
+        "kwargs": {
+            "column": overrides.pop("column", "wind_speed"),
+            "min_value": 0,
+            "max_value": 200,
+        },
+        "unexpected": 0,
+        "share": 0.0,
+        "elements": 72,
     }
     return Expectation(**{**given, **overrides})
 

@@ -17,10 +17,15 @@ from tidegate.errors import (
     SpecError,
     TidegateError,
 )
-from tidegate.reports import card, error_of, green, lost, read_report
-from tidegate.retry import ADVICE, RETRY_POLICY
+from tidegate.retry import RETRY_POLICY
+from tidegate.store import REPORT, AttemptFiles
+from tidegate.submit.lost import lost
+from tidegate.telling.advice import ADVICE
+from tidegate.telling.card import card
+from tidegate.telling.green import green
+from tidegate.telling.outcome import error_of, read_report
 
-LOG = Path("reports/x/spark.log")
+LOG = "reports/x/spark.log"
 
 
 def test_a_green_stage_is_told_in_few_lines_however_many_expectations() -> None:
@@ -117,13 +122,13 @@ def test_a_driver_without_a_report_is_classified(
 def test_a_report_of_another_attempt_is_no_report(tmp_path: Path) -> None:
     mine = spec(folder=str(tmp_path))
     assert read_report(mine) is None
-    mine.report_file.write_text(report().to_json())
+    AttemptFiles(mine.folder).write(REPORT, report().to_json())
     assert read_report(mine) is not None
-    mine.report_file.write_text(
-        report(attempt=type(ATTEMPT)(**{**vars(ATTEMPT), "try_number": 2})).to_json()
+    AttemptFiles(mine.folder).write(
+        REPORT, report(attempt=type(ATTEMPT)(**{**vars(ATTEMPT), "try_number": 2})).to_json()
     )
     assert read_report(mine) is None
-    mine.report_file.write_text("{half")
+    AttemptFiles(mine.folder).write(REPORT, "{half")
     assert read_report(mine) is None
 
 

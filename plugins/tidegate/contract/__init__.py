@@ -1,49 +1,62 @@
-"""What the Airflow wing and the driver tell each other: a spec goes in, a report comes out, both JSON."""
+"""What the wings tell each other: a spec goes in, a report comes out, both of them JSON."""
 
-from tidegate.contract.report import (
-    SAYS,
+from tidegate.contract.judgement import (
+    GRAVITY,
+    MORE,
     Expectation,
-    Failure,
-    Input,
+    Json,
     Judgement,
-    Outcome,
-    Output,
-    Report,
     Severity,
     Verdict,
+    columns_of,
 )
-from tidegate.contract.spec import (
+from tidegate.contract.kinds import KINDS, RESERVED, Kind, KindRow
+from tidegate.contract.reads import (
     FORMATS,
-    PROTOCOL,
-    Attempt,
-    Kind,
-    Mode,
+    ModelRead,
+    PathRead,
     Read,
-    StageSpec,
-    Suite,
-    digest,
+    TableRead,
     is_table,
+    parse_read,
+    read_as_json,
+    read_of_json,
 )
+from tidegate.contract.report import SAYS, Failure, Input, Outcome, Output, Report
+from tidegate.contract.spec import PROTOCOL, Attempt, Mode, StageSpec, Suite, digest
 
 __all__ = [
     "FORMATS",
+    "GRAVITY",
+    "KINDS",
+    "MORE",
     "PROTOCOL",
+    "RESERVED",
     "SAYS",
     "Attempt",
     "Expectation",
     "Failure",
     "Input",
+    "Json",
     "Judgement",
     "Kind",
+    "KindRow",
     "Mode",
+    "ModelRead",
     "Outcome",
     "Output",
+    "PathRead",
     "Read",
     "Report",
     "Severity",
     "StageSpec",
     "Suite",
+    "TableRead",
     "Verdict",
+    "columns_of",
     "digest",
     "is_table",
+    "parse_read",
+    "read_as_json",
+    "read_of_json",
 ]

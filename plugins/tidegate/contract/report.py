@@ -5,54 +5,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
-from tidegate.contract.spec import PROTOCOL, Attempt, Kind
+from tidegate.contract.judgement import Expectation, Judgement, Verdict
+from tidegate.contract.kinds import Kind
+from tidegate.contract.spec import PROTOCOL, Attempt
 from tidegate.errors import BY_NAME, TidegateError
 
 SAYS = "tidegate| "
 """Begins each line of a driver's output that is meant for the task log."""
 
-Severity = Literal["critical", "warning", "info"]
-Verdict = Literal["pass", "warn", "closed"]
 Outcome = Literal["published", "passed", "held", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Expectation:
-    """One judged expectation: what was asked, what was seen, and what follows from it.
-
-    ``share`` is a fraction of rows, 0 to 1; ``examples`` are at most three values, none for a ``pii`` column.
-    """
-
-    type: str
-    column: str
-    severity: Severity
-    success: bool
-    bound: str
-    observed: str
-    unexpected: int | None = None
-    share: float | None = None
-    examples: tuple[str, ...] = ()
-    exception: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """A suite's verdict: ``closed`` if a critical expectation failed, ``warn`` if a warning did, else ``pass``."""
-
-    verdict: Verdict
-    expectations: tuple[Expectation, ...] = ()
-
-    @property
-    def failed(self) -> tuple[Expectation, ...]:
-        """The expectations that did not hold, the gravest first."""
-        gravity = ("critical", "warning", "info")
-        missed = (e for e in self.expectations if not e.success)
-        return tuple(sorted(missed, key=lambda e: gravity.index(e.severity)))
-
-
-@dataclass(frozen=True, kw_only=True)
 class Input:
-    """One opened input and the snapshot it was read at (tables only)."""
+    """One opened input and the state it was read at: a table's snapshot or a model's version."""
 
     name: str
     source: str
@@ -63,9 +29,10 @@ class Input:
 class Output:
     """What became of a stage's output.
 
-    ``version`` is the Iceberg snapshot id or MLflow model version that readers now see if published, or that is
-    held if not; ``previous`` is what they saw before (still see, if held); ``held_at`` is where held data lies;
-    ``verdict`` is an earlier try's, where this one found the work already judged.
+    ``version`` is the Iceberg snapshot id or MLflow model version that readers now see if
+    published, or that is held if not; ``previous`` is what they saw before (still see, if held);
+    ``held_at`` is where held data lies; ``verdict`` is an earlier try's, where this one found the
+    work already judged.
     """
 
     target: str
@@ -79,7 +46,7 @@ class Output:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """Why an attempt failed: a class of :mod:`tidegate.errors`, its text, and Spark's deciding line."""
+    """Why an attempt failed: a class of :mod:`tidegate.errors`, its text, Spark's deciding line."""
 
     type: str
     message: str
@@ -90,12 +57,18 @@ class Failure:
 
     def as_error(self) -> TidegateError:
         """Return this failure as the exception an operator raises."""
-        return BY_NAME[self.type](self.message)
+        error = BY_NAME[self.type]
+        return error(
+            self.message, cause=self.cause, condition=self.condition, sqlstate=self.sqlstate
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """How one attempt went. ``steps`` are seconds by step; ``spark`` holds the application's id and its measures."""
+    """How one attempt went.
+
+    ``steps`` are seconds by step; ``spark`` holds the application's id and its measures.
+    """
 
     attempt: Attempt
     kind: Kind
@@ -114,21 +87,47 @@ class Report:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what :meth:`to_json` wrote.
+        """Read what :meth:`to_json` wrote; a report of protocol 1 too, for display.
 
-        :raises ValueError: if the document is no report of this protocol version.
+        :raises ValueError: if the document is no report of a protocol version that is known here.
         """
         data = json.loads(text)
-        if data.get("protocol") != PROTOCOL:
+        if data.get("protocol") not in (1, PROTOCOL):
             raise ValueError(f"report of protocol {data.get('protocol')}, expected {PROTOCOL}")
-        data["attempt"] = Attempt(**data["attempt"])
         if judged := data["judgement"]:
-            rows = tuple(
-                Expectation(**{**e, "examples": tuple(e["examples"])})
-                for e in judged["expectations"]
+            read = _expectation_of_1 if data["protocol"] == 1 else _expectation
+            expectations = tuple(
+                read(place, e) for place, e in enumerate(judged["expectations"], 1)
             )
-            data["judgement"] = Judgement(verdict=judged["verdict"], expectations=rows)
+            data["judgement"] = Judgement(verdict=judged["verdict"], expectations=expectations)
+        data["attempt"] = Attempt(**data["attempt"])
         data["inputs"] = tuple(Input(**each) for each in data["inputs"])
         data["output"] = Output(**data["output"]) if data["output"] else None
         data["failure"] = Failure(**data["failure"]) if data["failure"] else None
         return cls(**data)
+
+
+def _expectation(_: int, document: Mapping[str, Any]) -> Expectation:
+    return Expectation(**{**document, "examples": tuple(document["examples"])})
+
+
+def _expectation_of_1(place: int, document: Mapping[str, Any]) -> Expectation:
+    """Read an expectation that carried words: its bound is shown as it was written."""
+    columns = document["column"].split(", ") if document["column"] else []
+    kwargs: dict[str, Any] = {"bound": document["bound"]} if document["bound"] else {}
+    if len(columns) == 1:
+        kwargs["column"] = columns[0]
+    elif columns:
+        kwargs["column_list"] = columns
+    return Expectation(
+        id=str(place),
+        type=document["type"],
+        severity=document["severity"],
+        success=document["success"],
+        kwargs=kwargs,
+        observed=document["observed"] or None,
+        unexpected=document["unexpected"],
+        share=document["share"],
+        examples=tuple(document["examples"]),
+        exception=document["exception"],
+    )

@@ -1,106 +1,26 @@
 """The spec: everything a driver needs to run one attempt of one stage."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, Literal, Self
 
+from tidegate.contract.kinds import Kind
+from tidegate.contract.reads import Read, read_as_json, read_of_json
 from tidegate.errors import SpecError
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Version of both documents; a driver refuses a spec of another version."""
 
-Kind = Literal["batch", "sql", "train", "graph", "gate"]
 Mode = Literal["replace", "append"]
-
-FORMATS = ("csv", "json", "parquet", "orc")
-_TABLE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*){2,}")
-_COMPRESSED = re.compile(r"\.(gz|bz2|zst|lz4|snappy|deflate)$")
 
 
 def digest(document: object) -> str:
     """Return the SHA-256 of a JSON document or of bytes, as 64 hex digits."""
-    raw = (
-        document
-        if isinstance(document, bytes)
-        else json.dumps(document, sort_keys=True, default=str).encode()
-    )
-    return sha256(raw).hexdigest()
-
-
-def is_table(name: str) -> bool:
-    """Tell whether ``name`` reads as ``catalog.namespace.table``."""
-    return bool(_TABLE.fullmatch(name))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Read:
-    """One named input: a path of a known format, or a table, at one snapshot if ``snapshot_id`` says so."""
-
-    name: str
-    path: str | None = None
-    table: str | None = None
-    format: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
-    schema: str | None = None
-    snapshot_id: int | None = None
-    model: str | None = None
-
-    @classmethod
-    def parse(cls, name: str, value: object) -> Self:
-        """Read one entry of ``reads``: a path, a table name, or a mapping of this class's own fields.
-
-        :raises SpecError: if the entry names neither a table with its catalog nor a path of a known format.
-        """
-        where = f"reads[{name!r}]"
-        if not name.isidentifier():
-            raise SpecError(
-                f"{where}: an input's name is a parameter of run() and a view in SQL; use an identifier"
-            )
-        given: dict[str, Any] = (
-            dict(value)
-            if isinstance(value, Mapping)
-            else {"table" if _names_table(value) else "path": value}
-        )
-        known = set(cls.__dataclass_fields__) - {"name"}
-        if unknown := sorted(set(given) - known):
-            raise SpecError(f"{where}: unknown {unknown}; a read takes {sorted(known)}")
-        if sum(given.get(key) is not None for key in ("path", "table", "model")) != 1:
-            raise SpecError(
-                f"{where}: give one of 'path', 'table' or a stage operator, not {value!r}"
-            )
-        if isinstance(given.get("snapshot_id"), str):  # a template renders to text
-            given["snapshot_id"] = int(given["snapshot_id"])
-        read = cls(name=name, **given)
-        return read if read.path is None else read._with_format(where)
-
-    def _with_format(self, where: str) -> Self:
-        path = str(self.path)
-        suffix = _COMPRESSED.sub("", path.rstrip("/")).rpartition(".")[2].lower()
-        chosen = self.format or suffix
-        if chosen not in FORMATS:
-            hint = (
-                ""
-                if "/" in path or "." not in path
-                else "; a table is written catalog.namespace.table"
-            )
-            raise SpecError(
-                f"{where}: cannot tell the format of {path!r}; add 'format': one of {FORMATS}{hint}"
-            )
-        options = {key: str(option) for key, option in self.options.items()}
-        return type(self)(**{**vars(self), "format": chosen, "options": options})
-
-    @property
-    def source(self) -> str:
-        """The path, table or model this input comes from, as a person would write it."""
-        return str(self.path or self.table or self.model)
-
-
-def _names_table(value: object) -> bool:
-    return isinstance(value, str) and is_table(value)
+    if isinstance(document, bytes):
+        return sha256(document).hexdigest()
+    return sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +42,7 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """A Great Expectations suite: its file's stem, its JSON document, and the document's SHA-256."""
+    """A Great Expectations suite: its file's stem and its JSON document."""
 
     name: str
     document: Mapping[str, Any]
@@ -135,7 +55,12 @@ class Suite:
 
 @dataclass(frozen=True, kw_only=True)
 class StageSpec:
-    """Everything a driver needs to run one attempt of one stage; written to a file, never to a command line."""
+    """Everything a driver needs to run one attempt of one stage.
+
+    It is written to a file, never to a command line, which every user of the machine can read.
+
+    ``folder`` is the URI of the attempt's files, see :mod:`tidegate.store`.
+    """
 
     kind: Kind
     attempt: Attempt
@@ -153,27 +78,25 @@ class StageSpec:
     protocol: int = PROTOCOL
 
     @property
-    def stage(self) -> str:
-        """The stage key: DAG, task, map index and partition; an append's key holds its run instead."""
+    def key(self) -> str:
+        """DAG, task, map index and partition; the key of an append holds its run instead."""
         attempt = self.attempt
-        scope = {"run_id": attempt.run_id} if self.mode == "append" else dict(self.partition)
-        return json.dumps(
-            [attempt.dag_id, attempt.task_id, attempt.map_index, scope], sort_keys=True
-        )
+        scope = dict(self.partition)
+        if self.mode == "append":
+            scope = {"run_id": attempt.run_id}
+        key = [attempt.dag_id, attempt.task_id, attempt.map_index, scope]
+        return json.dumps(key, sort_keys=True)
 
     @property
-    def report_file(self) -> Path:
-        """Where the driver writes its report."""
-        return Path(self.folder, "report.json")
-
-    @property
-    def docs_file(self) -> Path:
-        """Where the driver writes the Data Docs page of this attempt."""
-        return Path(self.folder, "data_docs.html")
+    def target(self) -> str:
+        """What the stage publishes to, or, for a gate of its own, what it judges."""
+        return self.writes or self.reads[0].source
 
     def to_json(self) -> str:
         """Return this spec as a JSON document."""
-        return json.dumps(asdict(self), default=str)
+        document = asdict(self)
+        document["reads"] = [read_as_json(read) for read in self.reads]
+        return json.dumps(document, default=str)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -184,9 +107,10 @@ class StageSpec:
         data = json.loads(text)
         if data.get("protocol") != PROTOCOL:
             raise SpecError(
-                f"spec of protocol {data.get('protocol')}, driver of {PROTOCOL}: install one tidegate"
+                f"spec of protocol {data.get('protocol')}, driver of {PROTOCOL}: "
+                "install the same tidegate on both sides"
             )
         data["attempt"] = Attempt(**data["attempt"])
-        data["reads"] = tuple(Read(**read) for read in data["reads"])
+        data["reads"] = tuple(read_of_json(read) for read in data["reads"])
         data["suite"] = Suite(**data["suite"])
         return cls(**data)

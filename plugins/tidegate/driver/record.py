@@ -1,14 +1,22 @@
 """What one attempt did so far; it becomes the report, whatever happens."""
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from tidegate.contract import SAYS, Failure, Input, Judgement, Outcome, Output, Report, StageSpec
+from tidegate.contract import (
+    SAYS,
+    Failure,
+    Input,
+    Judgement,
+    Outcome,
+    Output,
+    Report,
+    StageSpec,
+)
+from tidegate.store import DOCS, REPORT, AttemptFiles
 
 
 def say(text: str) -> None:
@@ -18,51 +26,51 @@ def say(text: str) -> None:
 
 
 class Record:
-    """Collects an attempt's report step by step."""
+    """Collects an attempt's report step by step; a :class:`~.targets.settle.Progress`."""
 
     def __init__(self, spec: StageSpec) -> None:
         self._spec = spec
+        self._files = AttemptFiles(spec.folder)
         self._steps: dict[str, float] = {}
+        self._judgement: Judgement | None = None
+        self.last_step = "start"
         self.inputs: tuple[Input, ...] = ()
-        self.judgement: Judgement | None = None
-        self.output: Output | None = None
         self.spark: dict[str, Any] = {}
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Time a step, in seconds, also if it fails."""
         began = monotonic()
+        self.last_step = name
         try:
             yield
         finally:
             self._steps[name] = round(monotonic() - began, 2)
 
-    @property
-    def last_step(self) -> str:
-        """The step that was under way last."""
-        return next(reversed(self._steps), "start")
+    def wrote(self, rows: int | None) -> None:
+        """Tell that everything is written aside."""
+        counted = "" if rows is None else f"{rows:,} rows "
+        say(f"wrote {counted}aside")
 
-    def save(self, outcome: Outcome, failure: Failure | None = None) -> None:
+    def judged(self, judgement: Judgement, page: str) -> None:
+        """Keep the verdict, and write its page, before anything follows from it."""
+        self._judgement = judgement
+        if page:
+            self._files.write(DOCS, page)
+
+    def save(
+        self, outcome: Outcome, output: Output | None = None, failure: Failure | None = None
+    ) -> None:
         """Write the report, whole or not at all."""
         report = Report(
             attempt=self._spec.attempt,
             kind=self._spec.kind,
             outcome=outcome,
-            judgement=self.judgement,
+            judgement=self._judgement,
             inputs=self.inputs,
-            output=self.output,
+            output=output,
             steps=self._steps,
             spark=self.spark,
             failure=failure,
         )
-        write_whole(self._spec.report_file, report.to_json())
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Write a file so that nobody ever reads half of it."""
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    with aside.open("w", encoding="utf-8") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    aside.replace(file)
+        self._files.write(REPORT, report.to_json())

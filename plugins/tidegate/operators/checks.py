@@ -4,10 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tidegate.contract import Read, is_table
+from tidegate.contract import KINDS, RESERVED, Kind, is_table, parse_read
 from tidegate.errors import SpecError
 
-RESERVED = ("spark", "params", "graph", "graphframe")
 _MODEL = re.compile(r"[^/:%\"']+")
 
 
@@ -44,7 +43,7 @@ def check_reads(task_id: str, reads: object) -> None:
 
 def _named(task_id: str, name: object, value: object) -> None:
     try:
-        Read.parse(str(name), value)
+        parse_read(str(name), value)
     except SpecError as wrong:
         raise SpecError(f"task {task_id!r}: {wrong}") from None
 
@@ -53,51 +52,59 @@ def _texts(value: str | Mapping[str, Any]) -> Iterable[Any]:
     return (value,) if isinstance(value, str) else value.values()
 
 
-def check_writes(task_id: str, kind: str, writes: str | None) -> None:
+def check_writes(task_id: str, kind: Kind, writes: str | None) -> None:
     """Refuse a target that cannot be written.
 
-    :raises SpecError: if a table's name lacks its catalog, or a model's has characters MLflow refuses.
+    :raises SpecError: if a table's name lacks its catalog, or a model's has characters that MLflow
+        refuses.
     """
-    if kind == "gate" or templated(writes):
+    publishes = KINDS[kind].publishes
+    if publishes == "nothing" or templated(writes):
         return
     if not isinstance(writes, str) or not writes:
         raise SpecError(
-            f"task {task_id!r}: writes={writes!r}; name the {'model' if kind == 'train' else 'table'} it publishes to"
+            f"task {task_id!r}: writes={writes!r}; name the {publishes} it publishes to"
         )
-    if kind == "train":
-        if not _MODEL.fullmatch(writes):
-            raise SpecError(
-                f"task {task_id!r}: writes={writes!r} is no MLflow model name (no '/', ':', '%' or quotes)"
-            )
-    elif not is_table(writes):
+    if publishes == "model" and not _MODEL.fullmatch(writes):
         raise SpecError(
-            f"task {task_id!r}: writes={writes!r} names no catalog; write catalog.namespace.table, "
-            "such as 'lake.shop.orders'"
+            f"task {task_id!r}: writes={writes!r} is no MLflow model name "
+            "(no '/', ':', '%' or quotes)"
+        )
+    if publishes == "table" and not is_table(writes):
+        raise SpecError(
+            f"task {task_id!r}: writes={writes!r} names no catalog; write "
+            "catalog.namespace.table, such as 'lake.shop.orders'"
         )
 
 
-def check_mode(task_id: str, kind: str, mode: str, partition: object) -> None:
+def check_mode(task_id: str, kind: Kind, mode: str, partition: object) -> None:
     """Refuse a partition and mode that do not go together.
 
     :raises SpecError: if they do not, or either has no meaning for this kind.
     """
     if mode not in ("replace", "append"):
         raise SpecError(f"task {task_id!r}: mode={mode!r}; use 'replace' (the default) or 'append'")
-    if partition is not None and (
-        not isinstance(partition, Mapping)
-        or not all(isinstance(v, str) and v for v in (*partition, *partition.values()))
-    ):
+    if partition is not None and not _is_partition(partition):
         raise SpecError(
-            f"task {task_id!r}: partition={partition!r}; give column to value, e.g. {{'ds': '{{{{ ds }}}}'}}"
+            f"task {task_id!r}: partition={partition!r}; give column to value, "
+            "e.g. {'ds': '{{ ds }}'}"
         )
     if partition and mode == "append":
         raise SpecError(
-            f"task {task_id!r}: a partition is replaced whole; leave partition out to append, or mode to replace"
+            f"task {task_id!r}: a partition is replaced whole; leave partition out to append, "
+            "or mode to replace"
         )
-    if kind in ("train", "gate") and (partition or mode == "append"):
+    if KINDS[kind].publishes != "table" and (partition or mode == "append"):
         raise SpecError(
             f"task {task_id!r}: partition and mode are for tables; a {kind} stage writes none"
         )
+
+
+def _is_partition(partition: object) -> bool:
+    if not isinstance(partition, Mapping):
+        return False
+    texts = [*partition, *partition.values()]
+    return all(isinstance(text, str) and text for text in texts)
 
 
 def check_sole_writer(task_id: str, writes: str | None, others: Iterable[Any]) -> None:
@@ -113,12 +120,15 @@ def check_sole_writer(task_id: str, writes: str | None, others: Iterable[Any]) -
             )
 
 
-def require_suffix(task_id: str, job: str | None, suffix: str) -> None:
+def require_suffix(task_id: str, kind: Kind, job: str | None) -> None:
     """Refuse a job of the wrong language.
 
-    :raises SpecError: if ``job`` does not end in ``suffix``.
+    :raises SpecError: if ``job`` does not end as the jobs of its kind do.
     """
-    if not isinstance(job, str) or not (templated(job) or job.endswith(suffix)):
+    suffix = KINDS[kind].suffix
+    if suffix is None or templated(job):
+        return
+    if not isinstance(job, str) or not job.endswith(suffix):
         raise SpecError(
             f"task {task_id!r}: job={job!r}; this operator runs a {suffix} file of spark_jobs/"
         )

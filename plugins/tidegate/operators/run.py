@@ -8,28 +8,39 @@ from typing import Any
 
 from tidegate.contract import Report, StageSpec
 from tidegate.errors import TidegateError
-from tidegate.reports import card, error_of, green, lost, read_report
-from tidegate.submit import Submission
+from tidegate.store import LOG, REPORT, SPEC, AttemptFiles, Store
+from tidegate.submit.client import ClientSubmission
+from tidegate.submit.protocol import Submission
+from tidegate.telling.card import card
+from tidegate.telling.green import green
+from tidegate.telling.outcome import error_of, read_report
 
 log = logging.getLogger(__name__)
 
 
 class StageRun:
-    """Submits one attempt's driver, waits, and turns its report into log lines, a result or a typed error."""
+    """Submits one attempt's driver, waits, and turns its report into log lines or an error.
+
+    :param spark: the Spark arguments that may stand on a command line.
+    """
 
     def __init__(
-        self, spec: StageSpec, project: Path, spark: Mapping[str, Any], say: Callable[[str], None]
+        self,
+        spec: StageSpec,
+        project: Path,
+        store: Store,
+        spark: Mapping[str, Any],
+        say: Callable[[str], None],
     ) -> None:
         self._spec = spec
+        self._files = AttemptFiles(spec.folder)
         self.report: Report | None = None
-        folder = Path(spec.folder)
-        self._file = folder / "spec.json"
-        self._submission = Submission(
+        self._submission: Submission = ClientSubmission(
             spark=spark,
             name=f"{spec.attempt.dag_id}.{spec.attempt.task_id}",
-            spec_file=self._file,
+            files=self._files,
             project=project,
-            store=folder.parents[4],
+            packages=store.packages(),
             say=say,
         )
 
@@ -39,36 +50,41 @@ class StageRun:
         :return: the report of an attempt that went through.
         :raises TidegateError: of the class the report names, after the failure card.
         """
-        spec = self._spec
         self._head()
-        report = None
         try:
-            self._write_spec()
-            exit_code = self._submission.run()
-            report = self.report = read_report(spec)
-            error = (
-                lost(exit_code, self._submission.tail) if report is None else error_of(spec, report)
-            )
-        except TidegateError as refused:
-            error = refused
+            report = self._attempt()
+        except TidegateError as error:
+            log_file = str(self._files.path(LOG))
+            for line in card(self._spec, error, self.report, log_file):
+                log.error("%s", line)
+            raise
         finally:
             self._forget_secrets()
-        if error is not None:
-            for line in card(spec, error, report, self._submission.log_file):
-                log.error("%s", line)
-            raise error
-        if report is None:
-            raise RuntimeError("an attempt without an error has a report")
         for line in green(report):
             log.info("%s", line)
         return report
 
     def kill(self) -> None:
         """End the attempt."""
-        self._submission.kill()
+        self._submission.end()
+
+    def _attempt(self) -> Report:
+        # A report of an earlier driver in this very folder would be taken for this one's.
+        self._files.remove(REPORT)
+        self._files.write(SPEC, self._spec.to_json())
+        self._submission.start()
+        exit_code = self._submission.follow()
+        self.report = read_report(self._spec)
+        if self.report is None:
+            raise self._submission.lost(exit_code)
+        error = error_of(self._spec, self.report)
+        if error is not None:
+            raise error
+        return self.report
 
     def _head(self) -> None:
-        spec, attempt = self._spec, self._spec.attempt
+        spec = self._spec
+        attempt = spec.attempt
         log.info(
             "[run] %s / %s  try %s  run %s",
             attempt.dag_id,
@@ -77,22 +93,11 @@ class StageRun:
             attempt.run_id,
         )
         job = f"job {Path(spec.job).name}  " if spec.job else ""
-        log.info(
-            "[run] %sgate %s (%s expectations)",
-            job,
-            spec.suite.name,
-            len(spec.suite.document["expectations"]),
-        )
-        log.info("[log] %s", self._submission.log_file)
-
-    def _write_spec(self) -> None:
-        spec = self._spec
-        Path(spec.folder).mkdir(parents=True, exist_ok=True)
-        spec.report_file.unlink(missing_ok=True)
-        self._file.touch(mode=0o600)
-        self._file.write_text(spec.to_json(), encoding="utf-8")
+        count = len(spec.suite.document["expectations"])
+        log.info("[run] %sgate %s (%s expectations)", job, spec.suite.name, count)
+        log.info("[log] %s", self._files.path(LOG))
 
     def _forget_secrets(self) -> None:
         """Leave the spec to whoever looks into the attempt later, without its secret conf."""
-        if self._spec.conf and self._file.exists():
-            self._file.write_text(replace(self._spec, conf={}).to_json(), encoding="utf-8")
+        if self._spec.conf and self._files.exists(SPEC):
+            self._files.write(SPEC, replace(self._spec, conf={}).to_json())

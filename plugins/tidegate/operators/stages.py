@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tidegate.operators.checks import require_inputs, require_suffix
-from tidegate.operators.stage import StageOperator
+from tidegate.operators.base import StageOperator
+from tidegate.operators.checks import require_inputs
 
 
 class BatchStageOperator(StageOperator):
@@ -11,19 +11,11 @@ class BatchStageOperator(StageOperator):
 
     kind = "batch"
 
-    def check(self) -> None:  # noqa: D102
-        super().check()
-        require_suffix(self.task_id, self.job, ".py")
-
 
 class SqlStageOperator(StageOperator):
     """Run a ``.sql`` job, whose last statement's rows are gated and published to a table."""
 
     kind = "sql"
-
-    def check(self) -> None:  # noqa: D102
-        super().check()
-        require_suffix(self.task_id, self.job, ".sql")
 
 
 class TrainStageOperator(StageOperator):
@@ -33,10 +25,6 @@ class TrainStageOperator(StageOperator):
     """
 
     kind = "train"
-
-    def check(self) -> None:  # noqa: D102
-        super().check()
-        require_suffix(self.task_id, self.job, ".py")
 
 
 class GraphStageOperator(StageOperator):
@@ -55,7 +43,6 @@ class GraphStageOperator(StageOperator):
 
     def check(self) -> None:  # noqa: D102
         super().check()
-        require_suffix(self.task_id, self.job, ".py")
         require_inputs(self.task_id, self.reads, ("vertices", "edges"), self.engine)
 
 

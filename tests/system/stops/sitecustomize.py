@@ -1,8 +1,9 @@
 """A debugger's breakpoint for a driver that a test starts: the process stops itself, exactly there, and nothing else.
 
-``TIDEGATE_STOP_AT=branches.py:publish:call`` (or ``:return``) in the environment, with this folder on PYTHONPATH, stops
-the driver's Python with SIGSTOP as it enters (or has left) that function for the first time. What happens next is the
-test's to decide: it may kill any process of the attempt, or let the driver go on.
+``TIDEGATE_STOP_AT=branches.py:publish:call`` (or ``:return``) in the environment, with this folder
+on PYTHONPATH, stops the driver's Python with SIGSTOP as it enters (or has left) that function for
+the first time. What happens next is the test's to decide: it may kill any process of the attempt,
+or let the driver go on.
 """
 
 import os

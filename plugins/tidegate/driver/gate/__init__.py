@@ -51,8 +51,8 @@ def open_gate(spark: SparkSession, suite: Suite, parameters: Mapping[str, object
     """Return the gate that ``suite`` describes.
 
     :param parameters: the values that ``{"$PARAMETER": name}`` in the suite stands for.
-    :raises SpecError: if the document is no suite, names an unknown expectation type, severity or parameter, or
-        gives an expectation arguments that it does not take.
+    :raises SpecError: if the document is no suite, names an unknown expectation type, severity or
+        parameter, or gives an expectation arguments that it does not take.
     """
     check(suite)
     if not suite.document["expectations"]:

@@ -111,7 +111,8 @@ def _admitted(frame: DataFrame, named: Sequence[tuple[str, Column]]) -> list[str
 def cannot_throw(expression: Any) -> bool:
     """Tell whether a resolved Catalyst expression is free of anything that a value in the data could make raise.
 
-    A positive list: Spark itself does not know (its ``throwable`` ignores ANSI casts and user functions).
+    A positive list: Spark itself does not know (its ``throwable`` ignores ANSI casts and user
+    functions).
     """
     if expression.foldable():
         return _evaluates(expression)

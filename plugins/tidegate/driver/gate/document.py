@@ -15,7 +15,8 @@ _ENTRY_KEYS = frozenset({"pii"})
 def check(suite: Suite) -> None:
     """Check the shape of a suite's document, its severities and what it says to tidegate.
 
-    :raises SpecError: if the document is no Great Expectations 1.x suite, or asks tidegate for something unknown.
+    :raises SpecError: if the document is no Great Expectations 1.x suite, or asks tidegate for
+        something unknown.
     """
     document = suite.document
     if not isinstance(document, Mapping) or not isinstance(document.get("expectations"), list):
@@ -67,14 +68,3 @@ def _pii(holder: Mapping[str, Any]) -> Sequence[str]:
     wishes: Mapping[str, Any] = (holder.get("meta") or {}).get("tidegate", {})
     hidden: list[str] = wishes.get("pii", [])
     return hidden
-
-
-def columns_of(kwargs: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the columns an expectation looks at: one, a pair, a list, or none for the whole table."""
-    named = [
-        kwargs.get("column"),
-        kwargs.get("column_A"),
-        kwargs.get("column_B"),
-        *(kwargs.get("column_list") or []),
-    ]
-    return tuple(column for column in named if isinstance(column, str))

@@ -16,9 +16,10 @@ def observe(
 ) -> tuple[DataFrame, Observation]:
     """Return ``frame`` with ``columns`` observed as it is written, and the observation that will hold them.
 
-    Not by ``frame.observe(Observation())``: that has the session keep an ObservationManager for good, which cannot be
-    serialised, so that any closure that holds the session fails from then on ("Task not serializable"); a freshly
-    fitted ``LogisticRegressionModel`` is one, by its summary (measured on 4.1.1). This manager is the gate's own.
+    Not by ``frame.observe(Observation())``: that has the session keep an ObservationManager for
+    good, which cannot be serialised, so that any closure that holds the session fails from then on
+    ("Task not serializable"); a freshly fitted ``LogisticRegressionModel`` is one, by its summary
+    (measured on 4.1.1). This manager is the gate's own.
     """
     jvm: Any = spark._jvm
     observation = Observation(f"tidegate-{uuid4().hex}")

@@ -37,7 +37,8 @@ MetricId = tuple[Any, ...]
 def runtime() -> dict[str, Any]:
     """Return how every suite is evaluated: with statistics, and with at most three examples of what is wrong.
 
-    No queries for the unexpected rows: for a window, GX has Spark refuse one, which fills the driver's log.
+    No queries for the unexpected rows: for a window, GX has Spark refuse one, which fills the
+    driver's log.
     """
     wanted = {
         "result_format": "SUMMARY",
@@ -88,7 +89,8 @@ class Plan:
     def answers(self, measured: Mapping[str, object]) -> dict[MetricId, object]:
         """Return the value of each measured metric as Great Expectations would hand it on.
 
-        A sum that came out NULL over some rows is left out: it may be an overflow, which is GX's own to meet.
+        A sum that came out NULL over some rows is left out: it may be an overflow, which is GX's
+        own to meet.
         """
         doubtful = self.sums if measured[ROWS] else frozenset()
         return {

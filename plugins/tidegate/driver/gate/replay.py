@@ -126,7 +126,8 @@ def _is_evidence(direct: Any) -> bool:
 def replay(engine: ReplayEngine, configurations: Sequence[Any]) -> list[Any]:
     """Return Great Expectations' own result of every expectation, in their order.
 
-    :raises Exception: what Spark raised, if the infrastructure rather than the data or the suite broke the judging.
+    :raises Exception: what Spark raised, if the infrastructure rather than the data or the suite
+        broke the judging.
     """
     validator = Validator(execution_engine=engine)
     validator.metrics_calculator.show_progress_bars = False

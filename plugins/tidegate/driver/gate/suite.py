@@ -25,9 +25,11 @@ def configurations(
 ) -> tuple[ExpectationConfiguration, ...]:
     """Return the suite's expectations in their order, each carrying its position as its id.
 
-    Parameters are evaluated here and nowhere else, so that one that reads the clock has one value all through.
+    Parameters are evaluated here and nowhere else, so that one that reads the clock has one value
+    all through.
 
-    :raises SpecError: if an expectation's type, arguments or parameters are not what Great Expectations takes.
+    :raises SpecError: if an expectation's type, arguments or parameters are not what Great
+        Expectations takes.
     """
     return tuple(
         _configuration(

@@ -71,7 +71,8 @@ class SuiteGate:
     def judge(self, staged: DataFrame, rows: int | None = None) -> Judgement:
         """Judge what was written, reading ``staged`` only for what the write did not measure.
 
-        :raises Exception: what Spark raised, if the machinery broke down: a crash while judging is not a verdict.
+        :raises Exception: what Spark raised, if the machinery broke down: a crash while judging is
+            not a verdict.
         """
         with _undisturbed():
             answers = self._observed(rows)

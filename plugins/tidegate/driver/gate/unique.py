@@ -12,7 +12,8 @@ _SMALL = 1 << 20
 def surely_unique(rows: DataFrame, key: str) -> bool:
     """Tell whether it could be shown cheaply that no two ``rows``, none with a NULL key, share one.
 
-    ``False`` says nothing: there are duplicates, or the keys are not whole numbers lying close together.
+    ``False`` says nothing: there are duplicates, or the keys are not whole numbers lying close
+    together.
     """
     column = F.col(key)
     if not isinstance(rows.select(column).schema[0].dataType, _WHOLE):

@@ -1,13 +1,13 @@
-"""From Great Expectations' results to the verdict: decided by severity, told in a few bounded words."""
+"""From Great Expectations' results to the verdict: decided by severity, handed on as numbers."""
 
 import re
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from tidegate.contract import Expectation, Judgement, Severity, Suite, Verdict
-from tidegate.driver.gate.document import columns_of, hidden_columns
-from tidegate.driver.gate.wording import bound, brief, observed
+from tidegate.contract import Expectation, Judgement, Suite, Verdict, columns_of
+from tidegate.driver.gate.bounded import bounded, brief, shown_kwargs
+from tidegate.driver.gate.document import Entry, hidden_columns
 
 _LONGEST_EXCEPTION = 300
 _CONDITION = re.compile(r"\[[A-Z][A-Z0-9_.]+\]")
@@ -25,39 +25,45 @@ def judgement(suite: Suite, results: Sequence[Any], known: Sequence[str]) -> Jud
     :param known: the columns of the data, named to whoever asked for one that is not there.
     """
     entries = suite.document["expectations"]
-    judged = tuple(
-        _expectation(result, entry.get("severity", "critical"), hidden_columns(suite, entry), known)
-        for entry, result in zip(entries, results, strict=True)
-    )
-    return Judgement(verdict=verdict(judged), expectations=judged)
+    judged = []
+    for place, (result, entry) in enumerate(zip(results, entries, strict=True), start=1):
+        hidden = hidden_columns(suite, entry)
+        judged.append(_expectation(place, entry, result, hidden, known))
+    return Judgement(verdict=verdict(judged), expectations=tuple(judged))
 
 
 def verdict(judged: Sequence[Expectation]) -> Verdict:
     """Return ``closed`` if a critical expectation failed, ``warn`` if a warning did, else ``pass``."""
     failed = {each.severity for each in judged if not each.success}
-    return "closed" if "critical" in failed else "warn" if "warning" in failed else "pass"
+    if "critical" in failed:
+        return "closed"
+    if "warning" in failed:
+        return "warn"
+    return "pass"
 
 
 def _expectation(
-    result: Any, severity: Severity, hidden: frozenset[str], known: Sequence[str]
+    place: int, entry: Entry, result: Any, hidden: frozenset[str], known: Sequence[str]
 ) -> Expectation:
-    configuration, detail = result.expectation_config, result.result or {}
-    columns = columns_of(configuration.kwargs)
-    secret = is_secret(configuration.kwargs, hidden)
+    configuration = result.expectation_config
+    kwargs = configuration.kwargs
+    detail = result.result or {}
+    secret = is_secret(kwargs, hidden)
     percent = detail.get("unexpected_percent")
+    missing = [column for column in columns_of(kwargs) if column not in known]
     return Expectation(
+        id=str(entry.get("id") or place),
         type=configuration.type,
-        column=", ".join(columns),
-        severity=severity,
+        severity=entry.get("severity", "critical"),
         success=bool(result.success),
-        bound=bound(configuration.type, configuration.kwargs),
-        observed=observed(detail, secret),
+        kwargs=shown_kwargs(kwargs, secret),
+        observed=None if secret else bounded(detail.get("observed_value")),
         unexpected=_unexpected(configuration.type, detail),
         share=None if percent is None else percent / 100,
+        elements=detail.get("element_count"),
         examples=() if secret else examples(detail),
-        exception=_exception(
-            result.exception_info, [each for each in columns if each not in known], known, secret
-        ),
+        exception=_exception(result.exception_info, missing, known, secret),
+        withheld=secret,
     )
 
 

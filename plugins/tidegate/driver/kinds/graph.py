@@ -44,11 +44,13 @@ ENGINES: Mapping[str, type[Engine]] = {"graphx": GraphX, "graphframes": GraphFra
 def produce(run: Run, offered: Mapping[str, object], engine: str) -> object:
     """Call a graph job with everything offered, and ``graph``; engine ``graphframes`` adds ``graphframe``.
 
-    ``graph`` is a :class:`Graph`; it does no work unless the job calls one of its methods. ``graphframe`` is a
+    ``graph`` is a :class:`Graph`; it does no work unless the job calls one of its methods.
+    ``graphframe`` is a
     :class:`graphframes.GraphFrame` over the same graph, with every other column of both inputs.
 
-    :raises SpecError: if the engine is unknown or not installed, the session is a Spark Connect one, or the inputs
-        ``vertices`` and ``edges`` or their columns are missing or of types that do not match.
+    :raises SpecError: if the engine is unknown or not installed, the session is a Spark Connect
+        one, or the inputs ``vertices`` and ``edges`` or their columns are missing or of types that
+        do not match.
     """
     if engine not in ENGINES:
         raise SpecError(f"engine {engine!r}: a graph stage runs on one of {sorted(ENGINES)}")
@@ -69,12 +71,13 @@ def produce(run: Run, offered: Mapping[str, object], engine: str) -> object:
 class Graph:
     """A directed graph whose vertices keep the ids of the inputs, of whatever type.
 
-    As in GraphX, every id found is a vertex, once: the ids of the input ``vertices``, and those that only an edge
-    names (a dangling edge adds its end). A vertex given twice is one vertex, an edge given twice two edges, and rows
-    with a null id are left out. The suites of the stages that make the inputs are the place to forbid any of these.
+    As in GraphX, every id found is a vertex, once: the ids of the input ``vertices``, and those
+    that only an edge names (a dangling edge adds its end). A vertex given twice is one vertex, an
+    edge given twice two edges, and rows with a null id are left out. The suites of the stages that
+    make the inputs are the place to forbid any of these.
 
-    Every result has one row a vertex, isolated ones included, and is computed on the cluster. Spark lets go of what
-    was cached on the way once neither the job nor its result refers to it.
+    Every result has one row a vertex, isolated ones included, and is computed on the cluster. Spark
+    lets go of what was cached on the way once neither the job nor its result refers to it.
     """
 
     def __init__(self, tables: GraphTables, engine: type[Engine]) -> None:
@@ -109,11 +112,12 @@ class Graph:
     ) -> DataFrame:
         """Rank vertices by the links they receive: ``id`` and ``pagerank: double``.
 
-        Brin and Page, *The Anatomy of a Large-Scale Hypertextual Web Search Engine*, 1998. Ranks start at 1; engine
-        ``graphx`` scales the result to sum to the number of vertices. Parallel edges count each. The last digits depend
-        on how the data is partitioned.
+        Brin and Page, *The Anatomy of a Large-Scale Hypertextual Web Search Engine*, 1998. Ranks
+        start at 1; engine ``graphx`` scales the result to sum to the number of vertices. Parallel
+        edges count each. The last digits depend on how the data is partitioned.
 
-        :param tolerance: iterate until no rank moves by more than this; ``iterations`` then has no meaning.
+        :param tolerance: iterate until no rank moves by more than this; ``iterations`` then has no
+            meaning.
         """
         return self._named(
             self._engine.pagerank(iterations, reset_probability, tolerance), "pagerank"
@@ -126,10 +130,10 @@ class Graph:
     def label_propagation(self, iterations: int = 5) -> DataFrame:
         """Find communities: ``id`` and ``label``, the ``id`` that names the community.
 
-        Raghavan, Albert and Kumara, *Near linear time algorithm to detect community structures in large-scale
-        networks*, Physical Review E 76, 2007, as in GraphX: each vertex takes the commonest label among its neighbours
-        in either direction, all at once, ``iterations`` times. It need not settle: two vertices and an edge swap labels
-        for ever.
+        Raghavan, Albert and Kumara, *Near linear time algorithm to detect community structures in
+        large-scale networks*, Physical Review E 76, 2007, as in GraphX: each vertex takes the
+        commonest label among its neighbours in either direction, all at once, ``iterations`` times.
+        It need not settle: two vertices and an edge swap labels for ever.
         """
         return self._named(self._engine.label_propagation(iterations), "label", names_vertex=True)
 

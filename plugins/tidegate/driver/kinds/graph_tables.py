@@ -46,7 +46,8 @@ class GraphTables:
     def of(cls, offered: Mapping[str, object]) -> Self:
         """Find the two inputs and their columns; ``params`` may name those: ``id``, ``src`` and ``dst``.
 
-        :raises SpecError: if an input or a column is missing, or the three columns are of types that do not match.
+        :raises SpecError: if an input or a column is missing, or the three columns are of types
+            that do not match.
         """
         given = offered.get("params")
         params = given if isinstance(given, Mapping) else {}
@@ -123,8 +124,8 @@ class Integers:
 class Ranks:
     """Ids of any type that can be sorted stand for their rank: the same longs however the data is partitioned.
 
-    The rank is a fact about the set of ids, so an executor lost half-way recomputes the same numbers. It also keeps
-    order: the smallest long of a component is its smallest id.
+    The rank is a fact about the set of ids, so an executor lost half-way recomputes the same
+    numbers. It also keeps order: the smallest long of a component is its smallest id.
     """
 
     def __init__(self, ids: DataFrame) -> None:

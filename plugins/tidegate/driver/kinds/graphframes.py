@@ -37,7 +37,8 @@ def require_graphframes(spark: SparkSession) -> None:
 def graphframe(tables: GraphTables) -> object:
     """Return a :class:`graphframes.GraphFrame` that has the inputs' other columns too.
 
-    Of a vertex given twice it keeps one row, any; a vertex that only an edge names has nulls in the other columns.
+    Of a vertex given twice it keeps one row, any; a vertex that only an edge names has nulls in the
+    other columns.
     """
     from graphframes import GraphFrame
 

@@ -1,6 +1,7 @@
 """Engine ``graphx``: Spark's own GraphX, called in the driver's JVM: no jar to add, no row passes through Python.
 
-It uses PySpark's private ``_jvm`` and ``_jdf``, as PySpark's own MLlib does, so Spark Connect cannot run it.
+It uses PySpark's private ``_jvm`` and ``_jdf``, as PySpark's own MLlib does, so Spark Connect
+cannot run it.
 """
 
 from collections.abc import Sequence
@@ -61,7 +62,8 @@ class GraphX:
 
     @cached_property
     def _graph(self) -> JavaObject:
-        # A vertex cut: hashing an edge by both its ends spreads the edges of a hub over all partitions.
+        # A vertex cut: hashing an edge by both its ends spreads the edges of a hub over all
+        # partitions.
         spread = self._edges.repartition("src", "dst")
         pairs = self._rdd(spread, self._encoders.scalaLong(), self._encoders.scalaLong())
         zeros = self._vertices.repartition("vertex").withColumn("attribute", F.lit(0))

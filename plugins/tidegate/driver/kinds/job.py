@@ -24,7 +24,8 @@ def load_run(path: str) -> Run:
         raise SpecError(f"job {path}: no such Python file")
     module = module_from_spec(located)
     sys.modules[located.name] = module
-    # Executors cannot import the job's module: its functions must travel inside the UDFs that use them.
+    # Executors cannot import the job's module: its functions must travel inside the UDFs that use
+    # them.
     register_pickle_by_value(module)  # type: ignore[no-untyped-call]  # pyspark ships cloudpickle untyped
     try:
         located.loader.exec_module(module)

@@ -8,6 +8,7 @@ from typing import Any
 from pyspark.errors import ParseException
 from pyspark.sql import DataFrame, SparkSession
 
+from tidegate.driver.jvm import command_class, parsed_nodes
 from tidegate.errors import SpecError
 
 _TOKEN = re.compile(
@@ -35,8 +36,8 @@ def statements(text: str) -> list[str]:
 def produce(spark: SparkSession, job: Path, params: Mapping[str, Any]) -> DataFrame:
     """Run the statements of ``job`` and return the last one's rows as a lazy frame.
 
-    :raises SpecError: if there is no statement, one has a syntax error, an earlier one does more than prepare
-        (temporary views and functions, variables), or the last one is no query.
+    :raises SpecError: if there is no statement, one has a syntax error, an earlier one does more
+        than prepare (temporary views and functions, variables), or the last one is no query.
     """
     found = statements(job.read_text(encoding="utf-8"))
     if not found:
@@ -72,17 +73,10 @@ def _verb(statement: str) -> str:
 
 
 def _check_query(spark: SparkSession, job: Path, statement: str) -> None:
-    plan = spark._jsparkSession.sessionState().sqlParser().parsePlan(statement)
-    command = spark._jvm.java.lang.Class.forName(
-        "org.apache.spark.sql.catalyst.plans.logical.Command"
-    )  # type: ignore[union-attr]
-    nodes: list[Any] = [plan]
-    while nodes:
-        node = nodes.pop()
+    command = command_class(spark)
+    for node in parsed_nodes(spark, statement):
         if command.isInstance(node) or node.getClass().getSimpleName() in _WRITES:
             raise SpecError(
-                f"{job.name}: the last statement ({_verb(statement)} …) is no query. End with the SELECT whose rows "
-                "are the output: tidegate writes, gates and publishes them"
+                f"{job.name}: the last statement ({_verb(statement)} …) is no query. End with the "
+                "SELECT whose rows are the output: tidegate writes, gates and publishes them"
             )
-        children = node.children()
-        nodes += [children.apply(index) for index in range(children.size())]

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
 
 from pyspark.sql import DataFrame, SparkSession
 
 from tidegate.driver.kinds.job import Run, call_by_name
+from tidegate.driver.registry.trained import Trained
 from tidegate.errors import SpecError
 
 _ARROW = "spark.sql.execution.arrow.pyspark.enabled"
@@ -17,18 +17,11 @@ _MODEL = "a fitted pyspark.ml model or a fitted scikit-learn estimator"
 _METRICS = "a dict of numbers by name, or a DataFrame of one row"
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A fitted model, and the numbers its gate judges it by."""
-
-    model: object
-    metrics: Mapping[str, float]
-
-
 def produce(run: Run, offered: Mapping[str, object]) -> Trained:
     """Call a train job and return the model it fitted, with its metrics; NaN and infinity are for the suite to judge.
 
-    :raises SpecError: if ``run`` returns anything but a fitted model and at least one numeric metric.
+    :raises SpecError: if ``run`` returns anything but a fitted model and at least one numeric
+        metric.
     """
     spark = offered.get("spark")  # the job's own; another may be the active one
     with _arrow(spark if isinstance(spark, SparkSession) else SparkSession.active()):

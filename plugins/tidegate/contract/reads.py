@@ -1,0 +1,161 @@
+"""What a stage reads: one class a source, each valid from birth."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tidegate.errors import SpecError
+
+FORMATS = ("csv", "json", "parquet", "orc")
+_TABLE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*){2,}")
+_COMPRESSED = re.compile(r"\.(gz|bz2|zst|lz4|snappy|deflate)$")
+
+
+def is_table(name: str) -> bool:
+    """Tell whether ``name`` reads as ``catalog.namespace.table``."""
+    return bool(_TABLE.fullmatch(name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathRead:
+    """Files of a known format at a path or glob.
+
+    :raises SpecError: if the format is not given and cannot be told from the path's ending.
+    """
+
+    name: str
+    path: str
+    format: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    schema: str | None = None
+
+    def __post_init__(self) -> None:
+        chosen = self.format or _suffix(self.path)
+        if chosen not in FORMATS:
+            hint = ""
+            if "." in self.path and "/" not in self.path:
+                hint = "; a table is written catalog.namespace.table"
+            raise SpecError(
+                f"reads[{self.name!r}]: cannot tell the format of {self.path!r}; "
+                f"add 'format': one of {FORMATS}{hint}"
+            )
+        object.__setattr__(self, "format", chosen)
+        options = {key: str(option) for key, option in self.options.items()}
+        object.__setattr__(self, "options", options)
+
+    @property
+    def source(self) -> str:
+        """The path, as a person would write it."""
+        return self.path
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRead:
+    """A table, at the snapshot ``snapshot_id``, or at the one it has when it is opened.
+
+    :raises SpecError: if the table's name lacks its catalog, or the snapshot's id is no number.
+    """
+
+    name: str
+    table: str
+    snapshot_id: int | None = None
+
+    def __post_init__(self) -> None:
+        where = f"reads[{self.name!r}]"
+        if not is_table(self.table):
+            raise SpecError(f"{where}: {self.table!r} names no catalog: catalog.namespace.table")
+        snapshot = _number(f"{where}: snapshot_id", self.snapshot_id)
+        object.__setattr__(self, "snapshot_id", snapshot)
+
+    @property
+    def source(self) -> str:
+        """The table's name."""
+        return self.table
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRead:
+    """A registered model, at one version if ``version`` says so, else the champion of the moment.
+
+    :raises SpecError: if the version is no number.
+    """
+
+    name: str
+    model: str
+    version: int | None = None
+
+    def __post_init__(self) -> None:
+        version = _number(f"reads[{self.name!r}]: version", self.version)
+        object.__setattr__(self, "version", version)
+
+    @property
+    def source(self) -> str:
+        """The registered model's name."""
+        return self.model
+
+
+Read = PathRead | TableRead | ModelRead
+_SOURCES: Mapping[str, type[PathRead] | type[TableRead] | type[ModelRead]] = {
+    "path": PathRead,
+    "table": TableRead,
+    "model": ModelRead,
+}
+"""The key that names the source in a mapping, and the class it makes."""
+
+
+def parse_read(name: str, value: object) -> Read:
+    """Read one entry of ``reads``: a path, a table name, or a mapping of one source's own fields.
+
+    :raises SpecError: if the entry names neither a table with its catalog nor a path of a known
+        format.
+    """
+    where = f"reads[{name!r}]"
+    if not name.isidentifier():
+        raise SpecError(
+            f"{where}: an input's name is a parameter of run() and a view in SQL; use an identifier"
+        )
+    given = _mapping(value)
+    named = [key for key in _SOURCES if given.get(key) is not None]
+    if len(named) != 1:
+        raise SpecError(f"{where}: give one of 'path', 'table' or a stage operator, not {value!r}")
+    if not isinstance(given[named[0]], str):
+        raise SpecError(f"{where}: {named[0]!r} is text, not {given[named[0]]!r}")
+    source = _SOURCES[named[0]]
+    known = set(source.__dataclass_fields__) - {"name"}
+    present = {key: each for key, each in given.items() if each is not None}
+    if unknown := sorted(set(present) - known):
+        raise SpecError(f"{where}: unknown {unknown}; a read of a {named[0]} takes {sorted(known)}")
+    return source(name=name, **present)
+
+
+def read_as_json(read: Read) -> dict[str, Any]:
+    """Return a read as a JSON object, which :func:`parse_read` understands but for its ``name``."""
+    return {key: value for key, value in asdict(read).items() if value is not None}
+
+
+def read_of_json(document: Mapping[str, Any]) -> Read:
+    """Return the read that :func:`read_as_json` wrote down."""
+    fields = dict(document)
+    return parse_read(fields.pop("name"), fields)
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, str) and is_table(value):
+        return {"table": value}
+    return {"path": value}
+
+
+def _suffix(path: str) -> str:
+    return _COMPRESSED.sub("", path.rstrip("/")).rpartition(".")[2].lower()
+
+
+def _number(where: str, value: object) -> int | None:
+    """Return a whole number, also one that a template has rendered to text."""
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    if isinstance(value, str) and value.strip().isdecimal():
+        return int(value)
+    raise SpecError(f"{where} is a whole number, not {value!r}")

@@ -1,0 +1,101 @@
+"""Values on their way into the report: as JSON, and never more of them than a person reads."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+from itertools import islice
+from math import isfinite
+from typing import Any
+
+from tidegate.contract import MORE, Json
+
+_ITEMS = 20
+_LETTERS = 400
+WITHHELD = "withheld (pii)"
+_HOLDS_NO_VALUES = frozenset(
+    {"column", "column_A", "column_B", "column_list", "mostly", "min_value", "max_value"}
+    | {"strict_min", "strict_max", "type_", "type_list", "regex", "regex_list", "like_pattern"}
+    | {"like_pattern_list", "or_equal", "threshold", "double_sided", "ignore_row_if", "match_on"}
+)
+"""The arguments of an expectation that say what is asked of values, and hold none themselves."""
+
+
+def shown_kwargs(kwargs: Mapping[str, Any], secret: bool) -> dict[str, Json]:
+    """Return an expectation's arguments for the report.
+
+    :param secret: withhold those that may hold values of a ``pii`` column.
+    """
+    shown: dict[str, Json] = {}
+    for name, value in kwargs.items():
+        if name == "batch_id" or value is None:
+            continue
+        if secret and name not in _HOLDS_NO_VALUES:
+            shown[name] = WITHHELD
+        else:
+            shown[name] = bounded(value)
+    return shown
+
+
+def bounded(value: Any) -> Json:
+    """Return ``value`` as JSON of at most twenty items a list and 400 letters a text.
+
+    A longer list becomes ``{"first": [...], "more": n}``; numbers that JSON cannot hold, dates and
+    whatever else there is become text.
+    """
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, (float, Decimal)):
+        return _number(value)
+    if isinstance(value, Mapping):
+        return _object(value)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return _list(value)
+    if hasattr(value, "to_json_dict"):  # GX's own condition objects
+        return bounded(value.to_json_dict())
+    return brief(value, _LETTERS)
+
+
+def brief(value: object, longest: int) -> str:
+    """Return ``value`` as text of at most ``longest`` characters."""
+    text = _text(value)
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest - 1]}…"
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return f"{value:.0f}"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(value)
+
+
+def _number(value: float | Decimal) -> Json:
+    plain = float(value)
+    if not isfinite(plain):
+        return str(value)
+    if isinstance(value, Decimal) and Decimal(repr(plain)) != value:
+        return str(value)  # more digits than a JSON number keeps
+    return plain
+
+
+def _list(values: Iterable[Any]) -> Json:
+    listed = list(values)
+    first = [bounded(each) for each in listed[:_ITEMS]]
+    if len(listed) <= _ITEMS:
+        return first
+    return {"first": first, MORE: len(listed) - _ITEMS}
+
+
+def _object(values: Mapping[Any, Any]) -> Json:
+    first = {str(key): bounded(each) for key, each in islice(values.items(), _ITEMS)}
+    if len(values) > _ITEMS:
+        first[MORE] = len(values) - _ITEMS
+    return first

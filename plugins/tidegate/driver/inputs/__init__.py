@@ -1,0 +1,61 @@
+"""Opening a stage's inputs: each by the file of its source, each at one fixed state of the data."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+
+from tidegate.contract import Input, ModelRead, PathRead, Read, TableRead
+from tidegate.driver.inputs import files, models, tables
+from tidegate.driver.inputs.found import Found
+from tidegate.errors import DataError
+
+_OPEN: Mapping[type[Read], Callable[[SparkSession, Any], Found]] = {
+    PathRead: files.open_path,
+    TableRead: tables.open_table,
+    ModelRead: models.open_model,
+}
+"""To add a source: a class in ``contract/reads.py``, a file here, and its entry."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A stage's inputs.
+
+    :param offered: what the job is offered, by name: frames and models.
+    :param inputs: what the report says of them.
+    :param states: what identifies them, for the fingerprint of the work.
+    """
+
+    offered: Mapping[str, object]
+    inputs: tuple[Input, ...]
+    states: tuple[str, ...]
+
+
+def open_inputs(spark: SparkSession, reads: tuple[Read, ...]) -> Opened:
+    """Open every read, and register frames as views of the same name.
+
+    :raises DataError: if a path, table or model is not there or cannot be read.
+    """
+    found = {read.name: _open(spark, read) for read in reads}
+    for name, each in found.items():
+        if isinstance(each.value, DataFrame):
+            each.value.createOrReplaceTempView(name)
+    return Opened(
+        offered={name: each.value for name, each in found.items()},
+        inputs=tuple(each.seen for each in found.values()),
+        states=tuple(each.state for each in found.values()),
+    )
+
+
+def _open(spark: SparkSession, read: Read) -> Found:
+    try:
+        return _OPEN[type(read)](spark, read)
+    except (AnalysisException, Py4JJavaError) as error:
+        # Spark's own text is a stack of plans; its first line says what is wrong.
+        told = str(getattr(error, "java_exception", error))
+        first = told.splitlines()[0]
+        raise DataError(f"input {read.name!r}: cannot read {read.source}: {first}") from error

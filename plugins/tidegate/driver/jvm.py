@@ -1,0 +1,212 @@
+"""Every private name of PySpark, py4j and Iceberg's Java side that the driver borrows.
+
+PySpark offers no public way to what a stage needs of the JVM. Each function says why its name is
+borrowed and what is lost without it; ``tests/driver/test_borrowed.py`` touches every one of them.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from py4j.protocol import Py4JError
+from pyspark import SparkContext
+from pyspark.sql import DataFrame, SparkSession
+
+from tidegate.failures import Fact
+
+_LONGEST = 600
+
+
+def jvm_of(spark: SparkSession) -> Any:
+    """Return the driver's JVM.
+
+    Borrowed (``_jvm``) because Iceberg, GraphX and Hadoop have no Python side; without it, none.
+    """
+    return spark.sparkContext._jvm
+
+
+def java_session(spark: SparkSession) -> Any:
+    """Return the JVM's session.
+
+    Borrowed (``_jsparkSession``) because Iceberg loads tables by it; without it, no publish.
+    """
+    return spark._jsparkSession
+
+
+def java_frame(frame: DataFrame) -> Any:
+    """Return the JVM's frame.
+
+    Borrowed (``_jdf``) because GraphX takes JVM RDDs; without it, rows would pass through Python.
+    """
+    return frame._jdf
+
+
+def ddl_of(frame: DataFrame) -> str:
+    """Return a frame's columns as Spark DDL, all nullable: tomorrow's data may lack today's.
+
+    Borrowed (``schema().toDDL``) because PySpark has no DDL writer; without it, no CREATE TABLE.
+    """
+    text: str = java_frame(frame).schema().asNullable().toDDL()
+    return text
+
+
+def iceberg_table(spark: SparkSession, name: str) -> Any:
+    """Return Iceberg's own table, refreshed.
+
+    Borrowed (``Spark3Util``) because no SQL commits several changes of refs at once; without it,
+    publish is not one commit.
+    """
+    spark3 = jvm_of(spark).org.apache.iceberg.spark.Spark3Util
+    table = spark3.loadIcebergTable(java_session(spark), name)
+    table.refresh()
+    return table
+
+
+def iceberg_metadata(spark: SparkSession, table: Any) -> str:
+    """Return the current metadata of :func:`iceberg_table`'s table as Iceberg's JSON.
+
+    Borrowed (``TableMetadataParser``) because metadata tables cost a Spark job each; without it,
+    reading the refs does.
+    """
+    parser = jvm_of(spark).org.apache.iceberg.TableMetadataParser
+    text: str = parser.toJson(table.operations().current())
+    return text
+
+
+def current_snapshot(spark: SparkSession, name: str) -> int | None:
+    """Return the snapshot that readers of an Iceberg table see; None before the first."""
+    snapshot = iceberg_table(spark, name).currentSnapshot()
+    if snapshot is None:
+        return None
+    return int(snapshot.snapshotId())
+
+
+def path_state(spark: SparkSession, path: str) -> str:
+    """Return what identifies the files at a path or glob: names, bytes, times of change; or "".
+
+    Borrowed (``sessionState().newHadoopConf()``) because Python has no Hadoop file system; without
+    it, a retry could not tell whether its inputs are the ones that were judged.
+    """
+    conf = java_session(spark).sessionState().newHadoopConf()
+    location = jvm_of(spark).org.apache.hadoop.fs.Path(path)
+    files = location.getFileSystem(conf)
+    states = []
+    for status in files.globStatus(location) or []:
+        length = files.getContentSummary(status.getPath()).getLength()
+        states.append(f"{status.getPath()}:{length}:{status.getModificationTime()}")
+    return ";".join(states)
+
+
+def start_jvm() -> None:
+    """Start the JVM.
+
+    Borrowed (``_ensure_initialized``) because ``SparkConf`` knows nothing of what spark-submit was
+    told before the JVM is there; without it, relative warehouses stay relative.
+    """
+    SparkContext._ensure_initialized()
+
+
+def is_down(spark: SparkSession) -> bool:
+    """Tell whether Spark has been stopped or its JVM is gone.
+
+    Borrowed (``_jsc``) because PySpark's own context does not know; without it, a crash of the
+    machinery would be taken for a verdict.
+    """
+    context = spark.sparkContext._jsc
+    try:
+        return context is None or bool(context.sc().isStopped())
+    except (Py4JError, OSError):  # nobody answers: it is down
+        return True
+
+
+def java_causes(error: BaseException, spark: SparkSession | None) -> Iterator[Fact]:
+    """Yield the Java causes of ``error``, outermost first, with Spark's condition where it has one.
+
+    Borrowed (``java_exception``, ``_origin``) because PySpark's exceptions tell the outermost cause
+    alone, which is often generic; without it, most failures are a ``JobError``.
+    """
+    java: Any = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
+    if java is None or spark is None:
+        return
+    try:
+        throwable = jvm_of(spark).java.lang.Class.forName("org.apache.spark.SparkThrowable")
+        while java is not None:
+            yield _fact(java, bool(throwable.isInstance(java)))
+            java = java.getCause()
+    except (Py4JError, OSError):  # the JVM is gone: what was read so far has to do
+        return
+
+
+def _fact(java: Any, conditioned: bool) -> Fact:
+    message = str(java.getMessage() or "")
+    lines = message.strip().splitlines()
+    text = lines[0] if lines else message[:_LONGEST]
+    name = java.getClass().getName().rpartition(".")[2]
+    condition = java.getCondition() if conditioned else None
+    if not condition:
+        return Fact(name, text)
+    return Fact(name, text, condition, java.getSqlState())
+
+
+def status_store(context: SparkContext) -> Any:
+    """Return what Spark's own UI reads.
+
+    Borrowed (``_jsc.sc().statusStore``) because PySpark's status tracker has no bytes; without it,
+    the report has no measures.
+    """
+    return context._jsc.sc().statusStore()
+
+
+def stages_of(context: SparkContext, store: Any) -> list[Any]:
+    """Return the data of every Spark stage in :func:`status_store`'s store."""
+    none = _doubles(context)
+    listed = store.stageList(None, False, False, none, None)
+    return [listed.apply(index) for index in range(listed.size())]
+
+
+def run_times(context: SparkContext, store: Any, stage: Any) -> tuple[float, float] | None:
+    """Return the median and the longest run time (ms) of a Spark stage's tasks, if it has any."""
+    quantiles = _doubles(context, 0.5, 1.0)
+    found = store.taskSummary(stage.stageId(), stage.attemptId(), quantiles)
+    if not found.isDefined():
+        return None
+    run_time = found.get().executorRunTime()
+    return float(run_time.apply(0)), float(run_time.apply(1))
+
+
+def _doubles(context: SparkContext, *values: float) -> Any:
+    # Borrowed (`_gateway`) because py4j hands over no Python list where Java wants an array.
+    gateway: Any = context._gateway
+    array = gateway.new_array(gateway.jvm.double, len(values))
+    for place, value in enumerate(values):
+        array[place] = value
+    return array
+
+
+def is_class(spark: SparkSession, name: str) -> bool:
+    """Tell whether the JVM can load a class, such as one of a jar that a stage needs."""
+    loader = jvm_of(spark).Thread.currentThread().getContextClassLoader()
+    try:
+        loader.loadClass(name)
+    except Py4JError:  # Java's ClassNotFoundException, wrapped
+        return False
+    return True
+
+
+def parsed_nodes(spark: SparkSession, statement: str) -> Iterator[Any]:
+    """Yield the nodes of a statement's parsed plan, the root first.
+
+    Borrowed (``sqlParser().parsePlan``) because PySpark parses only to execute; without it, a
+    statement that writes is known when it has written.
+    """
+    nodes = [java_session(spark).sessionState().sqlParser().parsePlan(statement)]
+    while nodes:
+        node = nodes.pop()
+        yield node
+        children = node.children()
+        nodes += [children.apply(index) for index in range(children.size())]
+
+
+def command_class(spark: SparkSession) -> Any:
+    """Return Catalyst's class of all statements that do something rather than ask."""
+    name = "org.apache.spark.sql.catalyst.plans.logical.Command"
+    return jvm_of(spark).java.lang.Class.forName(name)

@@ -1,0 +1,1 @@
+"""MLflow: one registered model, its versions, and models as inputs."""

@@ -1,0 +1,98 @@
+"""A fitted model as an MLflow model folder, and back: the ``spark`` and ``sklearn`` flavours."""
+
+import pickle
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from tidegate.errors import SpecError
+
+_CLASS = "tidegate.class"
+
+
+def save(model: object, folder: Path, run_id: str) -> None:
+    """Write ``model`` into ``folder``, which must not exist yet, as an MLflow model of ``run_id``.
+
+    :raises SpecError: if the model, or a stage of it, cannot be saved.
+    """
+    from mlflow.exceptions import MlflowException
+    from mlflow.models import Model
+    from pyspark.ml import Model as SparkModel
+
+    about = Model(artifact_path=folder.name, run_id=run_id, metadata={_CLASS: _class_of(model)})
+    try:
+        if isinstance(model, SparkModel):
+            _save_spark(model, folder, about)
+        else:
+            _save_sklearn(model, folder, about)
+    except (MlflowException, ValueError, TypeError, pickle.PicklingError) as refused:
+        raise SpecError(
+            f"the fitted {type(model).__name__} cannot be saved: {refused}; every stage of a Spark pipeline must be "
+            "MLWritable, and a scikit-learn model must pickle"
+        ) from refused
+
+
+def load(folder: str) -> object:
+    """Return the model that :func:`save` wrote, of the class it had."""
+    import mlflow.sklearn
+    import mlflow.spark
+    from mlflow.models import Model
+
+    about = Model.load(folder)
+    if "spark" not in about.flavors:
+        plain: object = mlflow.sklearn.load_model(folder)
+        return plain
+    pipeline = mlflow.spark.load_model(folder)
+    # MLflow wraps any other Spark model into a pipeline of one stage; the next job gets what the
+    # first one returned.
+    wrapped = len(pipeline.stages) == 1 and (about.metadata or {}).get(_CLASS) == _class_of(
+        pipeline.stages[0]
+    )
+    found: object = pipeline.stages[0] if wrapped else pipeline
+    return found
+
+
+def _save_spark(model: object, folder: Path, about: object) -> None:
+    import mlflow.spark
+
+    mlflow.spark.save_model(
+        model, str(folder), mlflow_model=about, pip_requirements=_pins("pyspark", "numpy")
+    )
+
+
+def _save_sklearn(model: object, folder: Path, about: object) -> None:
+    import cloudpickle  # type: ignore[import-untyped]  # ships no types
+    import mlflow.sklearn
+
+    # No reader of the model can import the job file: what it defines must travel inside the pickle.
+    # (MLflow uses the cloudpickle package, which knows nothing of the modules registered with
+    # pyspark's own copy of it.)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("tidegate_job_"):
+            cloudpickle.register_pickle_by_value(module)
+    maker = type(model).__module__.partition(".")[0]
+    mlflow.sklearn.save_model(
+        model,
+        str(folder),
+        mlflow_model=about,
+        serialization_format="cloudpickle",
+        pip_requirements=_pins("scikit-learn", "numpy", "cloudpickle", maker),
+    )
+
+
+def _pins(*packages: str) -> list[str]:
+    # Named here because MLflow, left to itself, loads the model in a second process to see what it
+    # imports.
+    pins = []
+    for package in packages:
+        try:
+            pins.append(f"{package}=={version(package)}")
+        except (
+            PackageNotFoundError
+        ):  # the job's own module, or a module named otherwise than its package
+            continue
+    return pins
+
+
+def _class_of(model: object) -> str:
+    return f"{type(model).__module__}.{type(model).__qualname__}"

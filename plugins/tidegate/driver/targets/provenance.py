@@ -1,0 +1,85 @@
+"""What every staged snapshot and model version says of its origin: the only place with these words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Self, cast
+
+from tidegate.contract import StageSpec, Verdict
+
+KEY = "tidegate.stage"
+RUN = "tidegate.run_id"
+TRY = "tidegate.try"
+ORDER = "tidegate.submitted_ms"
+SUITE = "tidegate.suite"
+SUITE_SHA256 = "tidegate.suite_sha256"
+FINGERPRINT = "tidegate.fingerprint"
+VERDICT = "tidegate.verdict"
+PASSING = ("pass", "warn")
+"""The verdicts that let an output through."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Whose work it is. ``verdict`` is None until it is judged; ``submitted_ms`` orders attempts."""
+
+    key: str
+    run_id: str
+    try_number: str
+    submitted_ms: int
+    suite: str
+    suite_sha256: str
+    fingerprint: str
+    verdict: Verdict | None = None
+
+    @classmethod
+    def of(cls, spec: StageSpec, fingerprint: str) -> Self:
+        """Return the provenance of what an attempt is about to write."""
+        return cls(
+            key=spec.key,
+            run_id=spec.attempt.run_id,
+            try_number=str(spec.attempt.try_number),
+            submitted_ms=spec.attempt.submitted_ms,
+            suite=spec.suite.name,
+            suite_sha256=spec.suite.sha256,
+            fingerprint=fingerprint,
+        )
+
+    @classmethod
+    def read(cls, summary: Mapping[str, str]) -> Self | None:
+        """Return what a snapshot's summary or a version's tags say; None if it is none of ours."""
+        if KEY not in summary or FINGERPRINT not in summary:
+            return None
+        return cls(
+            key=summary[KEY],
+            run_id=summary.get(RUN, ""),
+            try_number=summary.get(TRY, "?"),
+            submitted_ms=int(summary.get(ORDER, "0")),
+            suite=summary.get(SUITE, ""),
+            suite_sha256=summary.get(SUITE_SHA256, ""),
+            fingerprint=summary[FINGERPRINT],
+            verdict=cast("Verdict | None", summary.get(VERDICT)),
+        )
+
+    @property
+    def passed(self) -> bool:
+        """Whether it was judged and let through."""
+        return self.verdict in PASSING
+
+    def judged(self, verdict: Verdict) -> Self:
+        """Return this provenance with its verdict."""
+        return replace(self, verdict=verdict)
+
+    def as_summary(self) -> dict[str, str]:
+        """Return the properties of a snapshot, or the tags of a version."""
+        summary = {
+            KEY: self.key,
+            RUN: self.run_id,
+            TRY: self.try_number,
+            ORDER: str(self.submitted_ms),
+            SUITE: self.suite,
+            SUITE_SHA256: self.suite_sha256,
+            FINGERPRINT: self.fingerprint,
+        }
+        if self.verdict is not None:
+            summary[VERDICT] = self.verdict
+        return summary

@@ -1,0 +1,151 @@
+"""Rows written aside: on the attempt's branch, or, where a column is new, in a sidecar table."""
+
+from dataclasses import dataclass, field
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from tidegate.contract import Judgement, Outcome, Output
+from tidegate.driver.jvm import ddl_of
+from tidegate.driver.targets.provenance import Provenance
+from tidegate.driver.targets.table.branches import MAIN, BranchedTable, Metadata
+from tidegate.driver.targets.table.writes import Place, WriteMode
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write left on the branch: its snapshot (None: it added and removed nothing)."""
+
+    snapshot: int | None
+    rows: int
+
+
+def write_branch(frame: DataFrame, mode: WriteMode, place: Place) -> Written:
+    """Write a frame to the attempt's branch, in one pass."""
+    before = place.table.metadata().refs[place.branch.name]
+    mode.write(frame, place)
+    after = place.table.metadata()
+    head = after.refs[place.branch.name]
+    if head == before:
+        return Written(None, 0)
+    return Written(head, added_records(after, place.branch.name))
+
+
+def added_records(now: Metadata, ref: str) -> int:
+    """Return how many rows the snapshot at ``ref`` added, by its own count."""
+    head = now.refs.get(ref)
+    if head is None:
+        return 0
+    return int(now.summary(head).get("added-records", 0))
+
+
+def move(place: Place, written: Written, provenance: Provenance, note: str | None) -> Output:
+    """Move main to what is on the branch, in one commit.
+
+    :raises PublishError: if a newer attempt has fenced this one off, or main moved in conflict.
+    """
+    previous = place.table.metadata().refs.get(MAIN)
+    summary = provenance.as_summary()
+    moved = place.table.publish(place.branch, written.snapshot, summary)
+    return Output(
+        target=place.table.name,
+        rows=written.rows,
+        version=moved,
+        previous=previous,
+        verdict=provenance.verdict,
+        note=note,
+    )
+
+
+@dataclass(frozen=True)
+class OnBranch:
+    """Rows on the attempt's branch of the table itself."""
+
+    place: Place
+    written: Written
+    frame: DataFrame
+    let_through: Outcome = "published"
+
+    @property
+    def rows(self) -> int:
+        """How many rows were written, as Iceberg counted them."""
+        return self.written.rows
+
+    def publish(self, judgement: Judgement) -> Output:
+        """Move main to the judged snapshot, in one commit.
+
+        :raises PublishError: if a newer attempt has fenced this one off, or main moved in conflict.
+        """
+        judged = self.place.provenance.judged(judgement.verdict)
+        # The verdict is committed to the branch first: killed between this commit and the next,
+        # the attempt leaves work that its retry finds judged and publishes without a job.
+        self.place.table.label(self.place.branch, judged.as_summary())
+        return move(self.place, self.written, judged, None)
+
+    def hold(self, judgement: Judgement) -> Output:
+        """Leave the judged rows on their branch, where on-call can read them."""
+        judged = self.place.provenance.judged(judgement.verdict)
+        head = self.place.table.label(self.place.branch, judged.as_summary())
+        return Output(
+            target=self.place.table.name,
+            rows=self.rows,
+            version=head,
+            previous=self.place.table.metadata().refs.get(MAIN),
+            held_at=self.place.name,
+        )
+
+    def discard(self) -> None:
+        """Drop the rows, keeping the fence, where judging them failed."""
+        self.place.discard()
+
+
+@dataclass(frozen=True)
+class InSidecar:
+    """Rows in a table of their own, because a schema belongs to a table and not to a branch.
+
+    :param added: the columns that the table does not have yet.
+    """
+
+    place: Place
+    mode: WriteMode
+    added: list[str]
+    rows: int
+    let_through: Outcome = field(default="published", init=False)
+
+    @property
+    def frame(self) -> DataFrame:
+        """The sidecar."""
+        return self.place.spark.table(self.place.sidecar)
+
+    def publish(self, judgement: Judgement) -> Output:
+        """Add the columns, copy the rows to the branch, and move main, in this order.
+
+        :raises PublishError: if a newer attempt has fenced this one off, or main moved in conflict.
+        """
+        place = self.place
+        # A commit guarded by the token, so that a fenced attempt does not get to touch the schema.
+        evolves = {"tidegate.evolves": ",".join(self.added)}
+        place.table.label(place.branch, {**place.provenance.as_summary(), **evolves})
+        new = self.frame.select([F.col(f"`{column}`") for column in self.added])
+        place.spark.sql(f"ALTER TABLE {place.table.name} ADD COLUMNS ({ddl_of(new)})")
+        written = write_branch(self.frame, self.mode, place)
+        # Only now: until the rows are on the branch, the sidecar is the only copy of judged work.
+        place.drop_sidecar()
+        judged = place.provenance.judged(judgement.verdict)
+        place.table.label(place.branch, judged.as_summary())
+        return move(place, written, judged, f"added column {', '.join(self.added)}")
+
+    def hold(self, judgement: Judgement) -> Output:
+        """Leave the judged rows in the sidecar; the table's schema stays as it is."""
+        sidecar = BranchedTable(self.place.spark, self.place.sidecar).metadata()
+        return Output(
+            target=self.place.table.name,
+            rows=self.rows,
+            version=sidecar.refs.get(MAIN),
+            previous=self.place.table.metadata().refs.get(MAIN),
+            held_at=self.place.sidecar,
+        )
+
+    def discard(self) -> None:
+        """Drop the rows, keeping the fence, where judging them failed."""
+        self.place.discard()

@@ -1,0 +1,209 @@
+"""A table as the target of a stage: what an earlier try left, and the fence."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+
+from tidegate.contract import Output, StageSpec
+from tidegate.driver.gate import Gate
+from tidegate.driver.jvm import ddl_of
+from tidegate.driver.targets.provenance import Provenance
+from tidegate.driver.targets.table.branches import MAIN, Branch, BranchedTable, fenced_off
+from tidegate.driver.targets.table.fence import Fence
+from tidegate.driver.targets.table.schema import OUTSIDE, fit, with_partition
+from tidegate.driver.targets.table.staged import (
+    InSidecar,
+    OnBranch,
+    Written,
+    added_records,
+    move,
+    write_branch,
+)
+from tidegate.driver.targets.table.writes import Place, check_partitioning, write_mode
+from tidegate.errors import JobError, SpecError, TidegateError
+
+
+class TableTarget:
+    """Publishes to the Iceberg table ``spec.writes``, which is created on first use.
+
+    ``fingerprint`` names the work: an attempt that finds it on a snapshot need not do it again.
+
+    :raises SpecError: if the table's catalog is not configured.
+    """
+
+    def __init__(self, spark: SparkSession, spec: StageSpec, fingerprint: str) -> None:
+        self._spark = spark
+        self._spec = spec
+        self._name = spec.target
+        catalog = self._name.partition(".")[0]
+        if "iceberg" not in (spark.conf.get(f"spark.sql.catalog.{catalog}", None) or ""):
+            raise SpecError(
+                f"writes={self._name!r}: Spark knows no Iceberg catalog {catalog!r}; "
+                f"add spark.sql.catalog.{catalog} to spark-defaults.conf "
+                "(see conf/spark-defaults.conf)"
+            )
+        self._place = Place(
+            spark=spark,
+            table=BranchedTable(spark, self._name),
+            branch=Branch.of(spec.key, spec.attempt),
+            provenance=Provenance.of(spec, fingerprint),
+        )
+        self._fence = Fence(self._place.table, self._place.branch, self._place.provenance)
+
+    def begin(self) -> "Unmade | FencedTable | Output":
+        """Fence off older attempts; publish at once what a try of this run left judged and passed.
+
+        :raises PublishError: if a newer attempt has begun.
+        :raises SpecError: if this run has already appended other rows.
+        """
+        if not self._spark.catalog.tableExists(self._name):
+            return Unmade(self)
+        published = self._fence.published(once=self._spec.mode == "append")
+        if published is not None:
+            return self._already(published)
+        # Looked for before the fence is raised: raising it removes the older attempts' branches.
+        left = self._fence.passed()
+        fenced = self.fence_off()
+        if left is None:
+            return fenced
+        return self._resume(left)
+
+    def fence_off(self) -> "FencedTable":
+        """Open the attempt's refs on a table that is there, and remove the older ones'.
+
+        :raises PublishError: if a newer attempt has begun.
+        """
+        base = self._fence.raise_().refs.get(MAIN)
+        # An older attempt of this stage that was killed with a new column left its sidecar.
+        self._place.drop_sidecar()
+        return FencedTable(self._spec, self._place, base)
+
+    def create(self, frame: DataFrame) -> None:
+        """Create the table, empty; until the first publish its readers see no rows."""
+        namespace = self._name.rpartition(".")[0]
+        self._spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {namespace}")
+        by = ""
+        if self._spec.partition:
+            by = f"PARTITIONED BY ({', '.join(self._spec.partition)})"
+        columns = ddl_of(frame)
+        self._spark.sql(f"CREATE TABLE IF NOT EXISTS {self._name} ({columns}) USING iceberg {by}")
+
+    @property
+    def spec(self) -> StageSpec:
+        """What was asked."""
+        return self._spec
+
+    def _already(self, snapshot: int) -> Output:
+        found = Provenance.read(self._fence.clear().summary(snapshot))
+        tried = found.try_number if found else "?"
+        verdict = found.verdict if found else None
+        note = f"already published by try {tried}"
+        return Output(target=self._name, version=snapshot, verdict=verdict, note=note)
+
+    def _resume(self, left: int) -> Output:
+        self._place.table.adopt(self._place.branch, left)
+        now = self._place.table.metadata()
+        judged = Provenance.read(now.summary(left)) or self._place.provenance
+        # Under the empty snapshot with the verdict lies the one with the data.
+        data = now.snapshots[left].get("parent-snapshot-id")
+        rows = int(now.summary(data).get("added-records", 0)) if data else 0
+        note = f"judged by try {judged.try_number}; no work was done again"
+        return move(self._place, Written(data, rows), judged, note)
+
+
+@dataclass(frozen=True)
+class Unmade:
+    """A table that does not exist yet: there is nothing to fence until its columns are known."""
+
+    target: TableTarget
+
+    def write_aside(self, output: object, gate: Gate) -> OnBranch | InSidecar:
+        """Create the table, fence older attempts off, and write to this one's branch.
+
+        :raises SpecError: if the output is no frame.
+        :raises PublishError: if a newer attempt has begun.
+        """
+        frame = with_partition(_frame(output), self.target.spec.partition, None)
+        self.target.create(frame)
+        fenced = self.target.fence_off()
+        with ExitStack() as undo:
+            # Nobody else knows of these refs until something is written.
+            undo.callback(fenced.discard)
+            staged = fenced.write_aside(output, gate)
+            undo.pop_all()
+        return staged
+
+    def discard(self) -> None:
+        """Do nothing: there are no refs of this attempt yet."""
+
+
+@dataclass(frozen=True)
+class FencedTable:
+    """A table on which this attempt has its pair of refs. ``base`` is main when it opened them."""
+
+    spec: StageSpec
+    place: Place
+    base: int | None
+
+    def write_aside(self, output: object, gate: Gate) -> OnBranch | InSidecar:
+        """Write the output to this attempt's branch, in one pass.
+
+        :raises SpecError: if the output is no frame, or drops or retypes a column of the table.
+        :raises JobError: if a row lies outside the stage's partition.
+        :raises PublishError: if a newer attempt has begun.
+        """
+        schema = self.place.schema
+        frame = with_partition(_frame(output), self.spec.partition, schema)
+        fitted, added = fit(frame, schema, self.place.table.name)
+        check_partitioning(self.spec, self.place.table.metadata())
+        try:
+            if added:
+                return self._beside(fitted, added, gate)
+            return self._on_branch(fitted, gate)
+        except (Py4JJavaError, PySparkException) as error:
+            # Spark tells a lost branch and a refused row alike, as a failed write.
+            meaning = self._meaning(error)
+            if meaning is None:
+                raise
+            raise meaning from error
+
+    def discard(self) -> None:
+        """Drop what was written aside; the token stays, so that older attempts stay fenced off."""
+        self.place.discard()
+
+    def _on_branch(self, frame: DataFrame, gate: Gate) -> OnBranch:
+        mode = write_mode(self.spec)
+        written = write_branch(gate.observe(frame), mode, self.place)
+        if written.snapshot is None:
+            nothing = self.place.spark.table(self.place.table.name).limit(0)
+            return OnBranch(self.place, written, nothing)
+        read_back = mode.rows_of(self.place, written.snapshot, self.base)
+        return OnBranch(self.place, written, read_back)
+
+    def _beside(self, frame: DataFrame, added: list[str], gate: Gate) -> InSidecar:
+        place = self.place
+        place.spark.sql(f"CREATE TABLE {place.sidecar} ({ddl_of(frame)}) USING iceberg")
+        place.writer(gate.observe(frame), place.sidecar).append()
+        rows = added_records(BranchedTable(place.spark, place.sidecar).metadata(), MAIN)
+        return InSidecar(place, write_mode(self.spec), added, rows)
+
+    def _meaning(self, error: Exception) -> TidegateError | None:
+        table = self.place.table
+        now = table.metadata()
+        if self.place.branch.token not in now.refs:
+            return fenced_off(table.name, now, self.place.branch)
+        for line in str(error).splitlines():
+            if OUTSIDE in line:
+                told = line[line.index(OUTSIDE) :][:200]
+                return JobError(f"{told}; this stage writes {dict(self.spec.partition)}")
+        return None
+
+
+def _frame(output: object) -> DataFrame:
+    if not isinstance(output, DataFrame):
+        given = type(output).__name__
+        raise SpecError(f"run() returned {given}; return a pyspark DataFrame")
+    return output

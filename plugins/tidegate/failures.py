@@ -1,0 +1,252 @@
+"""The rules of diagnosis as data: by what a failure is known, which error it is, and what it means.
+
+Measured on 46 provoked failures of Spark 4.1. One table serves the driver's diagnosis, the gate's
+question whether an error is the machinery's, and the reading of the log that a lost driver leaves.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tidegate.errors import (
+    ClusterUnavailable,
+    DataError,
+    JobError,
+    ResourceExhausted,
+    SpecError,
+    TidegateError,
+)
+
+Reading = Literal["text", "condition", "sqlstate", "judging", "tail"]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One exception of a cause chain."""
+
+    name: str
+    text: str
+    condition: str | None = None
+    sqlstate: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One way to know a failure.
+
+    :param by: what ``pattern`` is matched against: the ``text`` of the whole chain of exceptions,
+        any ``condition`` in it from its start, the deciding exception's ``sqlstate`` from its
+        start, the text of one exception met while ``judging``, or the ``tail`` of the output that
+        a driver without a report left.
+    :param machinery: whether it says nothing about the data or the suite, also while judging.
+    """
+
+    by: tuple[Reading, ...]
+    pattern: str
+    error: type[TidegateError]
+    means: str
+    machinery: bool = False
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        by=("tail",),
+        pattern=r"unresolved dependency: \S+",
+        error=SpecError,
+        means="a package of spark.jars.packages does not resolve",
+    ),
+    Rule(
+        by=("tail",),
+        pattern=r"Could not parse Master URL|Master must either be yarn or start with",
+        error=SpecError,
+        means="the connection's master is none that Spark knows",
+    ),
+    Rule(
+        by=("tail",),
+        pattern=r"(ModuleNotFoundError|ImportError): ",
+        error=SpecError,
+        means="the driver's Python lacks a package",
+    ),
+    Rule(
+        by=("tail",),
+        pattern=r"Cannot run program ",
+        error=SpecError,
+        means="PYSPARK_PYTHON names no Python",
+    ),
+    Rule(
+        by=("text", "tail"),
+        pattern=r"OutOfMemoryError",
+        error=ResourceExhausted,
+        means="memory ran out; raise driver_memory or executor_memory",
+        machinery=True,
+    ),
+    Rule(
+        by=("text", "tail"),
+        pattern=r"No space left",
+        error=ResourceExhausted,
+        means="the disk is full",
+        machinery=True,
+    ),
+    Rule(
+        by=("text",),
+        pattern=r"Python worker exited",
+        error=ResourceExhausted,
+        means="a Python worker was killed, mostly for its memory",
+        machinery=True,
+    ),
+    Rule(
+        by=("text",),
+        pattern=r"exited with code (137|52)\b|maxResultSize",
+        error=ResourceExhausted,
+        means="an executor was killed for its memory, or the job collects too much",
+    ),
+    Rule(
+        by=("text", "tail"),
+        pattern=r"All masters are unresponsive",
+        error=ClusterUnavailable,
+        means="the Spark master did not answer",
+        machinery=True,
+    ),
+    Rule(
+        by=("text",),
+        pattern=r"ConnectException|UnknownHost|NoRouteToHost|SocketTimeout|kafka\S*TimeoutException",
+        error=ClusterUnavailable,
+        means="a master, broker or store did not answer",
+        machinery=True,
+    ),
+    Rule(
+        by=("text",),
+        pattern=r"ExecutorLostFailure|FetchFailed|Python worker failed to connect",
+        error=ClusterUnavailable,
+        means="executors were lost, more often than Spark replaces them",
+        machinery=True,
+    ),
+    Rule(
+        by=("condition",),
+        pattern=r"PARSE_SYNTAX_ERROR",
+        error=SpecError,
+        means="the statement is no SQL",
+    ),
+    Rule(
+        by=("sqlstate",),
+        pattern=r"42|0A|07|46|56|51|38",
+        error=JobError,
+        means="what the job asks of Spark cannot be: names, types, syntax",
+    ),
+    Rule(
+        by=("sqlstate",),
+        pattern=r"22|23|21|P0|39",
+        error=DataError,
+        means="a value cannot be taken",
+    ),
+    Rule(
+        by=("sqlstate",),
+        pattern=r"KD",
+        error=DataError,
+        means="a file cannot be read",
+        machinery=True,
+    ),
+    Rule(
+        by=("sqlstate",),
+        pattern=r"53|54",
+        error=ResourceExhausted,
+        means="a resource or a limit is exhausted",
+        machinery=True,
+    ),
+    Rule(
+        by=("sqlstate",),
+        pattern=r"08|40|58",
+        error=ClusterUnavailable,
+        means="a connection, a transaction or a system failed",
+        machinery=True,
+    ),
+    Rule(
+        by=("text",),
+        pattern=r"AccessControlException|Mkdirs failed|Permission denied",
+        error=SpecError,
+        means="the driver's user may not do that",
+    ),
+    Rule(
+        by=("text",),
+        pattern=r"ChecksumException|not a Parquet file|Malformed",
+        error=DataError,
+        means="a file is damaged",
+    ),
+    Rule(
+        by=("condition",),
+        pattern=r"FAILED_READ_FILE",
+        error=DataError,
+        means="a file cannot be read",
+        machinery=True,
+    ),
+    Rule(
+        by=("text",),
+        pattern=r"FileNotFoundException",
+        error=DataError,
+        means="a file was removed while it was read",
+        machinery=True,
+    ),
+    Rule(
+        # Only while judging: elsewhere a stopped Spark is the job's own doing, or a lost driver.
+        by=("judging",),
+        pattern=(
+            r"SparkContext (was|has been) (shut down|stopped)|stopped SparkContext"
+            r"|Job \d+ cancelled"
+        ),
+        error=JobError,
+        means="Spark was stopped while it worked",
+        machinery=True,
+    ),
+    Rule(
+        by=("sqlstate",),
+        pattern=r"XX",
+        error=JobError,
+        means="Spark failed in itself",
+        machinery=True,
+    ),
+)
+"""The first rule that applies decides. What no rule knows is for the caller to say."""
+
+
+def rule_of(chain: Sequence[Fact], decisive: Fact) -> Rule | None:
+    """Return the rule for a chain of exceptions, if one applies.
+
+    :param decisive: the one of them that says the most.
+    """
+    read: dict[Reading, list[str]] = {
+        "text": ["\n".join(f"{fact.name}: {fact.text}" for fact in chain)],
+        "condition": [fact.condition for fact in chain if fact.condition],
+        "sqlstate": [decisive.sqlstate] if decisive.sqlstate else [],
+    }
+    for rule in RULES:
+        if any(_applies(rule, by, text) for by in rule.by for text in read.get(by, ())):
+            return rule
+    return None
+
+
+def is_machinery(fact: Fact) -> bool:
+    """Tell whether an exception met while judging says nothing about the data or the suite."""
+    known = [rule for rule in RULES if rule.machinery]
+    if fact.sqlstate:  # Spark has a name for it; its text may quote the data
+        return any(_applies(rule, "sqlstate", fact.sqlstate) for rule in known)
+    text = f"{fact.name}: {fact.text}"
+    return any(_applies(rule, by, text) for rule in known for by in ("text", "judging"))
+
+
+def rule_of_tail(lines: Iterable[str]) -> tuple[Rule, str] | None:
+    """Return the rule for a lost driver's last lines and the line it is known by, if any is."""
+    known = list(lines)
+    for rule in RULES:
+        for line in known:
+            if _applies(rule, "tail", line):
+                return rule, line.strip()
+    return None
+
+
+def _applies(rule: Rule, by: str, text: str) -> bool:
+    if by not in rule.by:
+        return False
+    if by in ("condition", "sqlstate"):
+        return re.match(rule.pattern, text) is not None
+    return re.search(rule.pattern, text) is not None

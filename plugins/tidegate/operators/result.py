@@ -1,0 +1,52 @@
+"""What a stage that went through hands on to other tasks: by XCom, and by its Asset's event."""
+
+from typing import Any
+
+from tidegate.contract import KINDS, Report, StageSpec, TableRead, Verdict, read_as_json
+from tidegate.store import REPORT, AttemptFiles
+
+EXTRA = ("verdict", "suite", "rows", "snapshot_id", "run_id", "partition")
+"""What an Asset event of published data tells the DAGs that are scheduled on it."""
+
+
+def result_of(spec: StageSpec, report: Report) -> dict[str, Any]:
+    """Return ``read`` (what a later stage reads), counts, verdict, and where the report lies."""
+    output = report.output
+    return {
+        "read": _read(spec, report),
+        "rows": output.rows if output else None,
+        "verdict": _verdict(report),
+        "suite": spec.suite.name,
+        "snapshot_id": output.version if output else None,
+        "run_id": spec.attempt.run_id,
+        "partition": dict(spec.partition),
+        "report": str(AttemptFiles(spec.folder).path(REPORT)),
+    }
+
+
+def _read(spec: StageSpec, report: Report) -> dict[str, Any]:
+    output = report.output
+    publishes = KINDS[spec.kind].publishes
+    if publishes == "nothing":
+        return _judged(spec, report)
+    if output is None:
+        return {}
+    if publishes == "model":
+        return {"model": output.target, "version": output.version}
+    return {"table": output.target, "snapshot_id": output.version}
+
+
+def _judged(spec: StageSpec, report: Report) -> dict[str, Any]:
+    """Return what a gate of its own judged, at the snapshot it was judged at."""
+    read = {key: value for key, value in read_as_json(spec.reads[0]).items() if value}
+    del read["name"]
+    snapshot = report.inputs[0].snapshot_id
+    if snapshot and isinstance(spec.reads[0], TableRead):
+        read["snapshot_id"] = snapshot
+    return read
+
+
+def _verdict(report: Report) -> Verdict | None:
+    if report.judgement:
+        return report.judgement.verdict
+    return report.output.verdict if report.output else None

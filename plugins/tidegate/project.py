@@ -1,0 +1,90 @@
+"""The project folder: where a DAG's jobs, suites and relative paths lie, found beside the DAG file itself."""
+
+import json
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from tidegate.contract import PathRead, Read, Suite
+from tidegate.errors import SpecError
+
+JOBS, SUITES = "spark_jobs", "expectations"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with ``spark_jobs/`` and ``expectations/`` in it; a spark-submit runs there."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, dag_file: str, configured: str = "") -> "Project":
+        """Find a DAG file's project: ``configured``, else the nearest folder above with jobs in it.
+
+        Jobs so come from the same version of the DAG bundle as the DAG that names them.
+        """
+        if configured:
+            return cls(Path(configured))
+        folders = Path(dag_file).resolve().parents
+        for folder in folders:
+            if (folder / JOBS).is_dir() or (folder / SUITES).is_dir():
+                return cls(folder)
+        return cls(folders[0])
+
+    def job(self, name: str) -> Path:
+        """Return the job file ``name``.
+
+        :raises SpecError: if it is not there.
+        """
+        return self._file(self.root / JOBS, name, f"job {name!r}")
+
+    def suite(self, name: str) -> Suite:
+        """Read the suite ``name`` from ``expectations/<name>.json``.
+
+        :raises SpecError: if it is not there, or not a suite of typed expectations in JSON.
+        """
+        file = self._file(self.root / SUITES, f"{name}.json", f"gate {name!r}")
+        try:
+            document: Any = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as broken:
+            raise SpecError(f"gate {name!r}: {file} is not JSON: {broken}") from broken
+        expectations = document.get("expectations") if isinstance(document, dict) else None
+        if not isinstance(expectations, list) or not all(
+            isinstance(e, dict) and "type" in e for e in expectations
+        ):
+            raise SpecError(
+                f'gate {name!r}: {file} is no Great Expectations 1.x suite: expected {{"name": …, "expectations": '
+                '[{"type": "expect_…", "kwargs": {…}, "severity": "critical"}, …]}'
+            )
+        return Suite(name=name, document=document)
+
+    def _file(self, folder: Path, name: str, what: str) -> Path:
+        file = folder / name
+        if not file.is_file():
+            raise SpecError(f"{what}: no file {file}; {_hint(folder, name)}")
+        return file
+
+    def absolute(self, read: Read) -> Read:
+        """Return ``read`` with a relative path made absolute: it means the project folder.
+
+        Executors run in other folders than the DAG's author thinks of.
+        """
+        if not isinstance(read, PathRead):
+            return read
+        if read.path.startswith("/") or ":" in read.path.partition("/")[0]:
+            return read
+        # Not as_uri(): Hadoop takes a path as it is written: percent signs, blanks and globs too.
+        return replace(read, path=f"file://{self.root / read.path}")
+
+
+def _hint(folder: Path, name: str) -> str:
+    if not folder.is_dir():
+        return "the folder is missing"
+    there = sorted(each.name for each in folder.iterdir())
+    close = get_close_matches(name, there, n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    if there:
+        return f"there are {there[:8]}"
+    return "the folder is empty"

@@ -1,0 +1,1 @@
+"""Starting a driver, following it and ending it: a file for each way."""

@@ -1,0 +1,39 @@
+"""What this machine must have to run a driver, and the environment it gets."""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tidegate.errors import SpecError
+
+
+def driver_environment() -> dict[str, str]:
+    """Return this environment, with this interpreter as the driver's unless told otherwise."""
+    found = dict(os.environ)
+    found["PATH"] = os.pathsep.join((found.get("PATH", ""), str(Path(sys.executable).parent)))
+    found.setdefault("PYSPARK_DRIVER_PYTHON", found.get("PYSPARK_PYTHON", sys.executable))
+    found.setdefault("GX_ANALYTICS_ENABLED", "false")
+    return found
+
+
+def check_machine(environment: Mapping[str, str], spark_binary: str) -> None:
+    """Refuse a machine without Java or spark-submit.
+
+    :raises SpecError: naming what is missing.
+    """
+    path = environment["PATH"]
+    java = Path("java")
+    if home := environment.get("JAVA_HOME"):
+        java = Path(home, "bin", "java")
+    if shutil.which(str(java), path=path) is None:
+        raise SpecError(
+            f"no Java: {java} is not there. Spark 4.1 needs Java 17 or 21 on this worker; "
+            "install it or set JAVA_HOME"
+        )
+    if shutil.which(spark_binary, path=path) is None:
+        raise SpecError(
+            f"no {spark_binary} on this worker's PATH: pip install pyspark (the version in "
+            "constraints.txt), or put your Spark's bin folder on the PATH"
+        )

@@ -1,0 +1,88 @@
+"""The failure card: at most 15 lines for the person on call."""
+
+import re
+from datetime import timedelta
+
+from tidegate.contract import KINDS, Expectation, Output, Report, Severity, StageSpec
+from tidegate.errors import GateClosed, TidegateError
+from tidegate.store import DOCS, AttemptFiles
+from tidegate.telling.advice import ADVICE, Advice
+from tidegate.telling.outcome import MOST_FAILURES
+from tidegate.telling.wording import sentence
+
+Row = tuple[str, str]
+"""A mark of at most six letters, and what it is about."""
+
+_LONGEST_LINE = 318
+VERDICTS: dict[Severity, str] = {"critical": "FAIL", "warning": "warn", "info": "noted"}
+"""How a failed expectation is marked, by its severity."""
+
+
+def card(spec: StageSpec, error: TidegateError, report: Report | None, log: str) -> list[str]:
+    """Return the card: what failed, why, what follows, what was held, where to look, what to do.
+
+    :param log: where Spark's whole output lies.
+    """
+    advice = ADVICE[type(error)]
+    rows = [_head(spec, error, report), *_reasons(error, report), ("retry", _retry(advice))]
+    if report and report.output and report.output.held_at:
+        rows.append(("held", _held(report, report.output)))
+    files = AttemptFiles(spec.folder)
+    if report and files.exists(DOCS):
+        rows.append(("look", str(files.path(DOCS))))
+    rows += [("log", log), ("do", advice.do)]
+    return [f"| {mark:6} {text}"[:_LONGEST_LINE] for mark, text in rows]
+
+
+def verdict_of(e: Expectation) -> str:
+    """Return how an expectation is marked: ``pass``, or by its severity."""
+    return "pass" if e.success else VERDICTS[e.severity]
+
+
+def _head(spec: StageSpec, error: TidegateError, report: Report | None) -> Row:
+    attempt = spec.attempt
+    told = _spaced(type(error).__name__)
+    told += f"  {attempt.dag_id} / {attempt.task_id}  try {attempt.try_number}"
+    if isinstance(error, GateClosed) and report:
+        told += f"  suite {spec.suite.name}"
+    return "", told
+
+
+def _reasons(error: TidegateError, report: Report | None) -> list[Row]:
+    if isinstance(error, GateClosed) and report and report.judgement:
+        failed = report.judgement.failed
+        rows = [(verdict_of(each), sentence(each)) for each in failed[:MOST_FAILURES]]
+        if len(failed) > MOST_FAILURES:
+            rows.append(("", f"… and {len(failed) - MOST_FAILURES} more in the report"))
+        return rows
+    rows = [("why", line) for line in str(error).splitlines()[:3]]
+    if error.cause and error.cause not in str(error):
+        rows.append(("cause", error.cause))
+    return rows
+
+
+def _retry(advice: Advice) -> str:
+    if advice.delay is None:
+        return f"no: {advice.reason}"
+    return f"in {_delay(advice.delay)}, if tries are left: {advice.reason}"
+
+
+def _held(report: Report, output: Output) -> str:
+    row = KINDS[report.kind]
+    if report.outcome != "held" or row.publishes == "nothing":
+        return f"{output.target}: nothing downstream reads it"
+    see = "readers see nothing, as before"
+    if output.previous:
+        see = f"readers still see {row.unit} {output.previous}"
+    return f"{output.held_at} ({row.unit} {output.version}), NOT published; {see}"
+
+
+def _spaced(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).upper()
+
+
+def _delay(delay: timedelta) -> str:
+    seconds = int(delay.total_seconds())
+    if seconds % 60 == 0:
+        return f"{seconds // 60} min"
+    return f"{seconds} s"

@@ -1,0 +1,88 @@
+"""The green log: a stage that went through, in at most 30 lines."""
+
+from collections.abc import Sequence
+
+from tidegate.contract import KINDS, Expectation, Input, Judgement, Output, Report
+from tidegate.telling.card import verdict_of
+from tidegate.telling.wording import bound, observed, rule
+
+_MOST_INPUTS = 6
+_MOST_EXPECTATIONS = 14
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def green(report: Report) -> list[str]:
+    """Return the lines of a stage that went through: inputs, gate, output, time."""
+    lines = [_input(each) for each in report.inputs[:_MOST_INPUTS]]
+    if report.judgement and report.judgement.expectations:
+        lines += _table(report.judgement)
+    if report.output:
+        lines.append(_end(report, report.output))
+    return [*lines, _times(report)]
+
+
+def _input(each: Input) -> str:
+    snapshot = f" snapshot {each.snapshot_id}" if each.snapshot_id else ""
+    return f"[in ] {each.name} = {each.source}{snapshot}"
+
+
+def _end(report: Report, output: Output) -> str:
+    verb = "passed"
+    if report.outcome != "passed":
+        rows = "" if output.rows is None else f"{output.rows:,} rows "
+        verb = f"published {rows}as {KINDS[report.kind].unit} {output.version}"
+    was = f" (was {output.previous})" if output.previous else ""
+    verdict = report.judgement.verdict if report.judgement else output.verdict
+    note = f"; {output.note}" if output.note else ""
+    return f"[end] {output.target}: {verb}{was}, verdict {verdict}{note}"
+
+
+def _table(judgement: Judgement) -> list[str]:
+    passed = [each for each in judgement.expectations if each.success]
+    shown = [*judgement.failed, *passed][:_MOST_EXPECTATIONS]
+    lines = [f"[gate] {'expectation':58} {'observed':22} {'bound':22} verdict"]
+    lines += _rows(shown)
+    rest = len(judgement.expectations) - len(shown)
+    if rest > 0:
+        lines.append(f"       … and {rest} more in the report")
+    return lines
+
+
+def _rows(shown: Sequence[Expectation]) -> list[str]:
+    lines = []
+    for each in shown:
+        columns = f"{_cut(rule(each), 58)} {_cut(observed(each), 22)} {_cut(bound(each), 22)}"
+        lines.append(f"       {columns} {verdict_of(each)}")
+    return lines
+
+
+def _cut(text: str, width: int) -> str:
+    if len(text) > width:
+        text = text[: width - 1] + "…"
+    return f"{text:{width}}"
+
+
+def _times(report: Report) -> str:
+    steps = " ".join(f"{name} {seconds:.1f}" for name, seconds in report.steps.items())
+    spark = report.spark
+    parts = [f"[sum] {sum(report.steps.values()):.1f} s: {steps}"]
+    if spark.get("input_rows") is not None:
+        parts.append(f"read {spark['input_rows']:,} rows {_size(spark['input_bytes'])}")
+        parts.append(f"shuffle {_size(spark['shuffle_bytes'])}")
+        parts.append(f"spill {_size(spark['spill_bytes'])}")
+        parts.append(f"peak {_size(spark['peak_memory_bytes'])}")
+    if spark.get("skew"):
+        parts.append(f"skew {spark['skew']}x")
+    if spark.get("failed_tasks"):
+        parts.append(f"{spark['failed_tasks']} failed tasks, recovered")
+    return " | ".join(parts)
+
+
+def _size(count: float) -> str:
+    unit = 0
+    while count >= 1024 and unit < len(_UNITS) - 1:
+        count /= 1024
+        unit += 1
+    if unit == 0:
+        return f"{count:.0f} B"
+    return f"{count:.1f} {_UNITS[unit]}"

@@ -1,0 +1,193 @@
+"""Words for one expectation: what it asks and what was seen, short enough for a card."""
+
+from collections.abc import Mapping, Sequence
+from textwrap import shorten
+
+from tidegate.contract import MORE, Expectation, Json
+
+_LONGEST = 120
+_LONGEST_SENTENCE = 220
+_SHOWN = 3
+_EXACT = 1e15
+_NOT_A_BOUND = frozenset(
+    {"column", "column_A", "column_B", "column_list", "mostly", "row_condition"}
+    | {"condition_parser", "ignore_row_if", "result_format", "catch_exceptions"}
+    | {"strict_min", "strict_max"}
+)
+_FIXED = {
+    "expect_column_values_to_not_be_null": "not null",
+    "expect_column_values_to_be_null": "null",
+    "expect_column_values_to_be_unique": "unique",
+    "expect_compound_columns_to_be_unique": "unique together",
+    "expect_select_column_values_to_be_unique_within_record": "different within each row",
+    "expect_multicolumn_values_to_be_unique": "different within each row",
+    "expect_multicolumn_values_to_be_equal": "equal within each row",
+    "expect_column_to_exist": "exists",
+    "expect_column_values_to_be_increasing": "increasing",
+    "expect_column_values_to_be_decreasing": "decreasing",
+    "expect_column_pair_values_to_be_equal": "A = B",
+}
+_BY_ARGUMENT = {
+    "value_set": "in",
+    "column_set": "columns",
+    "regex": "matches",
+    "regex_list": "matches",
+    "like_pattern": "like",
+    "value": "=",
+    "sum_total": "sum =",
+    "type_": "type",
+    "type_list": "type in",
+    "threshold": "threshold",
+    "unexpected_rows_query": "no rows from",
+}
+
+
+def rule(e: Expectation) -> str:
+    """Return ``wind_speed must be between`` for a ``…_values_to_be_between`` on that column."""
+    subject, _, verb = e.type.removeprefix("expect_").partition("_to_")
+    subject = subject.removeprefix("column_").replace("_", " ").strip()
+    if subject in ("values", "column"):
+        subject = ""
+    subject = f"{', '.join(e.columns)} {subject}".strip()
+    if not verb:
+        return subject
+    return f"{subject} must {verb.replace('_', ' ')}"
+
+
+def sentence(e: Expectation) -> str:
+    """Return rule, bound, what was seen and examples, in one line of at most 220 characters."""
+    examples = f", e.g. {', '.join(e.examples)}" if e.examples else ""
+    told = f"{rule(e)} ({bound(e)}): {_seen(e)}{examples}"
+    return shorten(told, _LONGEST_SENTENCE, placeholder=" …")
+
+
+def _seen(e: Expectation) -> str:
+    if e.exception is not None:
+        return e.exception
+    if e.unexpected is None:
+        return f"observed {observed(e)}"
+    share = "" if e.share is None else f" ({e.share:.2%})"
+    if e.unexpected == 1:
+        return f"1 row{share} is not"
+    return f"{e.unexpected:,} rows{share} are not"
+
+
+def bound(e: Expectation) -> str:
+    """Return what is asked, as in ``0 .. 100``, ``in {a, b, c, … 9 more}`` or ``matches ^x$``."""
+    kwargs = e.kwargs
+    if "bound" in kwargs:  # a report of protocol 1 brings its words
+        return str(kwargs["bound"])
+    asked = _asked(e.type, kwargs)
+    parts = [asked, _share(kwargs.get("mostly")), _when(kwargs.get("row_condition"))]
+    return brief(", ".join(filter(None, parts)), 2 * _LONGEST)
+
+
+def _asked(type_: str, kwargs: Mapping[str, Json]) -> str:
+    asked = _FIXED.get(type_) or _range(kwargs) or _argument(type_, kwargs) or _rest(kwargs)
+    if not asked and "column_list" in kwargs:
+        return f"columns {brief(kwargs['column_list'], _LONGEST)}"
+    return asked
+
+
+def _share(mostly: Json) -> str:
+    if isinstance(mostly, int | float) and mostly != 1:
+        return f">= {_number(mostly * 100)} %"
+    return ""
+
+
+def _when(condition: Json) -> str:
+    return f"where {_condition(condition)}" if condition else ""
+
+
+def _range(kwargs: Mapping[str, Json]) -> str:
+    low = kwargs.get("min_value")
+    high = kwargs.get("max_value")
+    above = ">" if kwargs.get("strict_min") else ">="
+    below = "<" if kwargs.get("strict_max") else "<="
+    if low is None and high is None:
+        return ""
+    if high is None:
+        return f"{above} {_text(low)}"
+    if low is None:
+        return f"{below} {_text(high)}"
+    if (above, below) == (">=", "<="):
+        return f"{_text(low)} .. {_text(high)}"
+    return f"{above} {_text(low)}, {below} {_text(high)}"
+
+
+def _argument(type_: str, kwargs: Mapping[str, Json]) -> str:
+    if type_.endswith("_a_to_be_greater_than_b"):
+        return "A >= B" if kwargs.get("or_equal") else "A > B"
+    for name, word in _BY_ARGUMENT.items():
+        if name in kwargs:
+            negated = "not " if "_not_" in type_ else ""
+            return f"{negated}{word} {brief(kwargs[name], _LONGEST)}"
+    return ""
+
+
+def _rest(kwargs: Mapping[str, Json]) -> str:
+    given = [name for name in kwargs if name not in _NOT_A_BOUND]
+    return ", ".join(f"{name} = {brief(kwargs[name], 40)}" for name in given)
+
+
+def _condition(condition: Json) -> str:
+    if isinstance(condition, Mapping):
+        condition = (
+            condition.get("filter") or condition.get("pass_through_filter") or dict(condition)
+        )
+    return brief(condition, _LONGEST)
+
+
+def observed(e: Expectation) -> str:
+    """Return what was seen: a value, or the share of unexpected values."""
+    if e.observed is not None:
+        return brief(e.observed, _LONGEST)
+    if e.share is not None:
+        return f"{_number(e.share * 100)} % unexpected"
+    if e.withheld and e.exception is None:
+        return "withheld (pii)"
+    return ""
+
+
+def brief(value: Json, longest: int) -> str:
+    """Return ``value`` as text of at most ``longest`` characters; of a list, the first three."""
+    text = _text(value)
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest - 1]}…"
+
+
+def _text(value: Json) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return _number(value)
+    if isinstance(value, Mapping):
+        return _object(value)
+    if isinstance(value, list):
+        return _items([_text(item) for item in value], 0)
+    return str(value)
+
+
+def _object(value: Mapping[str, Json]) -> str:
+    if set(value) == {"first", MORE}:  # a bounded list
+        return _items([_text(item) for item in value["first"]], value[MORE])
+    told = [f"{key}: {_text(item)}" for key, item in value.items() if key != MORE]
+    return _items(told, value.get(MORE, 0))
+
+
+def _items(texts: Sequence[str], left_out: int) -> str:
+    shown = ", ".join(texts[:_SHOWN])
+    more = max(len(texts) - _SHOWN, 0) + left_out
+    rest = f", … {more} more" if more else ""
+    return f"{{{shown}{rest}}}"
+
+
+def _number(value: float) -> str:
+    if isinstance(value, int):
+        return str(value)
+    if value.is_integer() and abs(value) < _EXACT:
+        return f"{value:.0f}"
+    return f"{value:.6g}"
