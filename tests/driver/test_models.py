@@ -135,11 +135,15 @@ def test_discard_after_the_verdict_touches_nothing(
     assert versions(client) == [1]
 
 
-def test_a_second_publish_of_one_attempt_is_refused(spark: SparkSession) -> None:
+def test_a_second_publish_of_one_attempt_changes_nothing(
+    spark: SparkSession, client: MlflowClient
+) -> None:
     trial = Trial(spark)
-    trial.run()
-    with pytest.raises(PublishError, match="nothing is staged"):
-        trial.target.publish(PASS)
+    assert trial.begin() is None
+    staged = trial.target.stage(ridge())
+    first = staged.publish(PASS)
+    assert staged.publish(PASS).version == first.version
+    assert versions(client) == [champion(client)]
 
 
 def test_two_stages_may_write_one_model(spark: SparkSession, client: MlflowClient) -> None:

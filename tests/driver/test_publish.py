@@ -11,9 +11,11 @@ from pyarrow import RecordBatch
 from pyspark.sql import DataFrame, SparkSession
 from specs import CLOSED, PASS, Stepwise, Verdict, spec
 
-from tidegate.contract import Output, StageSpec
+from tidegate.contract import Judgement, Output, StageSpec
+from tidegate.driver.targets.provenance import Provenance
 from tidegate.driver.targets.settle import settle
 from tidegate.driver.targets.table import TableTarget
+from tidegate.driver.targets.table.branches import Branch, BranchedTable
 from tidegate.errors import JobError, PublishError, SpecError
 
 _names = (f"lake.db.t{number}" for number in count())
@@ -172,7 +174,7 @@ def test_whole_table_replaced_by_somebody_else_meanwhile_is_a_publish_error(
     assert len(seen(spark, table)) == 5
 
 
-STEPS: dict[str, Callable[[TableTarget, DataFrame], object]] = {
+STEPS: dict[str, Callable[[Stepwise, DataFrame], object]] = {
     "begin": lambda target, data: target.begin(),
     "stage": lambda target, data: target.stage(data),
     "publish": lambda target, data: target.publish(PASS),
@@ -215,7 +217,8 @@ def test_a_write_under_way_when_the_fence_rises_still_cannot_publish(
 ) -> None:
     """Iceberg recreates the removed data branch when that write commits; the token stays gone."""
     publish(spark, spec(table, partition=DAY), frame(spark, 1))
-    zombie = stepwise(spark, spec(table, partition=DAY, run_id="r2", try_number=1), "f")
+    asleep = spec(table, partition=DAY, run_id="r2", try_number=1)
+    zombie = stepwise(spark, asleep, "f")
     newer = stepwise(spark, spec(table, partition=DAY, run_id="r2", try_number=2), "g")
     zombie.begin()
 
@@ -230,7 +233,7 @@ def test_a_write_under_way_when_the_fence_rises_still_cannot_publish(
             sleep(0.1)
         assert newer.begin() is None
         writing.result()
-    assert zombie._branch.name in refs(spark, table)
+    assert Branch.of(asleep.key, asleep.attempt).name in refs(spark, table)
     with pytest.raises(PublishError, match="fenced off"):
         zombie.publish(PASS)
     newer.stage(frame(spark, 2))
@@ -242,12 +245,13 @@ def test_a_retry_publishes_what_was_judged_without_doing_the_work_again(
     spark: SparkSession, table: str
 ) -> None:
     publish(spark, spec(table, partition=DAY), frame(spark, 1))
-    first = stepwise(spark, spec(table, partition=DAY, run_id="r2", try_number=1), "same")
+    killed = spec(table, partition=DAY, run_id="r2", try_number=1)
+    first = stepwise(spark, killed, "same")
     first.begin()
     first.stage(frame(spark, 4))
-    first._table.label(
-        first._branch, {**first._summary, "tidegate.verdict": "pass"}
-    )  # killed right here
+    judged = Provenance.of(killed, "same").judged("pass")
+    branch = Branch.of(killed.key, killed.attempt)
+    BranchedTable(spark, table).label(branch, judged.as_summary())  # killed right here
     retry = stepwise(spark, spec(table, partition=DAY, run_id="r2", try_number=2), "same")
     done = retry.begin()
     assert done is not None
@@ -374,5 +378,43 @@ def test_an_unknown_catalog_is_a_clear_error(spark: SparkSession) -> None:
 
 
 def test_output_that_is_no_frame_is_a_clear_error(spark: SparkSession, table: str) -> None:
+    target = stepwise(spark, spec(table), "f")
+    target.begin()
     with pytest.raises(SpecError, match="returned int; return a pyspark DataFrame"):
-        stepwise(spark, spec(table), "f").stage(3)
+        target.stage(3)
+
+
+class Broken(Verdict):
+    """A gate that cannot judge."""
+
+    def judge(self, staged: DataFrame, rows: int | None = None) -> Judgement:
+        raise RuntimeError("no verdict")
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_what_has_no_verdict_leaves_no_branch_but_the_fence(
+    spark: SparkSession, table: str, exists: bool
+) -> None:
+    if exists:
+        publish(spark, spec(table), frame(spark, 2))
+    at = spec(table, run_id="r2")
+    begun = TableTarget(spark, at, "f").begin()
+    assert not isinstance(begun, Output)
+    with pytest.raises(RuntimeError, match="no verdict"):
+        settle(begun, frame(spark, 3), Broken())
+    branch = Branch.of(at.key, at.attempt)
+    assert branch.name not in refs(spark, table)
+    assert branch.token in refs(spark, table)
+    assert len(seen(spark, table)) == (2 if exists else 0)
+
+
+def test_a_closed_verdict_is_held_and_a_passing_one_published(
+    spark: SparkSession, table: str
+) -> None:
+    publish(spark, spec(table), frame(spark, 2))
+    for judgement, outcome, rows in ((CLOSED, "held", 2), (PASS, "published", 3)):
+        begun = TableTarget(spark, spec(table, run_id=outcome), outcome).begin()
+        assert not isinstance(begun, Output)
+        settled = settle(begun, frame(spark, 3), Verdict(judgement))
+        assert (settled.outcome, settled.judgement) == (outcome, judgement)
+        assert len(seen(spark, table)) == rows

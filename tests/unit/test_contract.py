@@ -1,5 +1,6 @@
 """Specs and reports survive their JSON, and reads are understood or refused."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from builders import expectation, failing, report, spec
 
 from tidegate.contract import Failure, PathRead, Report, StageSpec, parse_read
 from tidegate.errors import BY_NAME, GateClosed, JobError, SpecError, TidegateError
+from tidegate.telling.wording import sentence
 
 
 def test_a_spec_survives_its_json() -> None:
@@ -100,3 +102,33 @@ def test_the_tree_of_errors_is_complete() -> None:
     }
     assert all(issubclass(error, TidegateError) for error in BY_NAME.values())
     assert BY_NAME["GateClosed"] is GateClosed
+
+
+def test_a_report_of_protocol_1_still_reads_and_tells_the_same_words() -> None:
+    document = json.loads(report().to_json())
+    document["protocol"] = 1
+    document["judgement"]["expectations"] = [
+        {
+            "type": "expect_column_values_to_be_between",
+            "column": "wind_speed",
+            "severity": "critical",
+            "success": False,
+            "bound": "0 .. 200",
+            "observed": "1.39 % unexpected",
+            "unexpected": 1,
+            "share": 0.0139,
+            "examples": ["1048.36"],
+            "exception": None,
+        }
+    ]
+    judged = Report.from_json(json.dumps(document)).judgement
+    assert judged is not None
+    told = sentence(judged.expectations[0])
+    assert told == "wind_speed must be between (0 .. 200): 1 row (1.39%) is not, e.g. 1048.36"
+
+
+def test_the_numbers_of_a_report_are_json_numbers() -> None:
+    document = json.loads(report(failing()).to_json())
+    seen = document["judgement"]["expectations"][0]
+    assert (seen["unexpected"], seen["share"], seen["elements"]) == (1, 0.0139, 72)
+    assert seen["kwargs"] == {"column": "wind_speed", "min_value": 0, "max_value": 200}

@@ -8,7 +8,12 @@ from pyspark.sql import functions as F
 from tidegate.contract import Judgement, Outcome, Output
 from tidegate.driver.jvm import ddl_of
 from tidegate.driver.targets.provenance import Provenance
-from tidegate.driver.targets.table.branches import MAIN, BranchedTable, Metadata
+from tidegate.driver.targets.table.branches import (
+    MAIN,
+    BranchedTable,
+    Metadata,
+    fenced_off,
+)
 from tidegate.driver.targets.table.writes import Place, WriteMode
 
 
@@ -21,8 +26,15 @@ class Written:
 
 
 def write_branch(frame: DataFrame, mode: WriteMode, place: Place) -> Written:
-    """Write a frame to the attempt's branch, in one pass."""
-    before = place.table.metadata().refs[place.branch.name]
+    """Write a frame to the attempt's branch, in one pass.
+
+    :raises PublishError: if a newer attempt has removed the branch.
+    """
+    now = place.table.metadata()
+    before = now.refs.get(place.branch.name)
+    if before is None:
+        # A newer attempt has removed it; written to all the same, Iceberg would create it anew.
+        raise fenced_off(place.table.name, now, place.branch)
     mode.write(frame, place)
     after = place.table.metadata()
     head = after.refs[place.branch.name]
