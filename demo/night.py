@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from demo.server import PROJECT, AirflowServer
+from tidegate.contract import Report
+from tidegate.store import DOCS, REPORT, Store
+from tidegate.telling.wording import sentence
 
 DAG = "nightly_flights"
 GOOD, BAD = "2013-02-08", "2013-02-12"
@@ -47,11 +50,9 @@ def run_night(server: AirflowServer, day: str) -> tuple[str, str]:
 def reports(server: AirflowServer, run_id: str) -> dict[str, dict[str, Any]]:
     """Return the newest report of every task of a run."""
     found = {}
-    for file in sorted((server.home / "tidegate" / DAG / run_id).glob("*/map=*/try=*/report.json")):
-        found[file.parents[2].name] = {
-            **json.loads(file.read_text(encoding="utf-8")),
-            "folder": file.parent,
-        }
+    for files in Store(str(server.home / "tidegate")).of_run(DAG, run_id):
+        document = json.loads(files.read(REPORT))
+        found[document["attempt"]["task_id"]] = {**document, "files": files}
     return found
 
 
@@ -106,18 +107,16 @@ def good_night(server: AirflowServer) -> bool:
         )
         return False
     clean = found["clean_flights"]
-    for each in clean["judgement"]["expectations"]:
-        if not each["success"]:
-            say(
-                f"  {each['severity']:8} {each['column']}: {each['observed']}, expected {each['bound']}"
-            )
+    told = Report.from_json(clean["files"].read(REPORT))
+    for each in told.judgement.failed if told.judgement else ():
+        say(f"  {each.severity:8} {sentence(each)}")
     say(
         "\n  tables      "
         + ", ".join(f"{name} @ {snapshot}" for name, snapshot in snapshots().items())
     )
     say(f"  files       {PROJECT / 'lake'}")
     say(f"  model       delay_model@champion in {PROJECT / 'mlflow.db'}")
-    say(f"  Data Docs   {clean['folder'] / 'data_docs.html'}")
+    say(f"  Data Docs   {clean['files'].path(DOCS)}")
     return True
 
 

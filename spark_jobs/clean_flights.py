@@ -1,4 +1,4 @@
-"""One row for each scheduled flight: typed, with the weather at its origin and its plane."""
+"""One row a scheduled flight: typed, with the weather at its origin and the plane it was to fly."""
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -23,18 +23,17 @@ MEASURES = ("temp", "humid", "wind_speed", "precip", "pressure", "visib")
 
 def run(flights: DataFrame, weather: DataFrame, planes: DataFrame) -> DataFrame:
     typed = flights.select([F.expr(f"{formula} AS {name}") for name, formula in FLIGHT.items()])
-    planes = planes.selectExpr("tailnum", "model AS plane_model", "CAST(year AS INT) AS plane_year")
     # The raw dep_time is hhmm of an unnamed day.
     left = F.expr("sched_dep_time + make_dt_interval(0, 0, dep_delay)")
-    dated = typed.withColumn("dep_time", left)
-    joined = dated.join(_hourly(weather), ["origin", "time_hour"], "left")
-    joined = joined.join(planes, "tailnum", "left")
-    return joined.select(*FLIGHT, "dep_time", *MEASURES, "plane_model", "plane_year")
+    planes = planes.selectExpr("tailnum", "model AS plane_model", "CAST(year AS INT) AS plane_year")
+    flown = typed.withColumn("dep_time", left).join(planes, "tailnum", "left")
+    seen = flown.join(_hourly(weather), ["origin", "time_hour"], "left")
+    return seen.select(*FLIGHT, "dep_time", *MEASURES, "plane_model", "plane_year")
 
 
 def _hourly(weather: DataFrame) -> DataFrame:
     """One reading an hour and origin: a repeated one must not multiply the flights."""
-    measures = F.struct(*[F.col(name).cast("double").alias(name) for name in MEASURES])
+    reading = F.struct(*[F.col(name).cast("double").alias(name) for name in MEASURES])
     hour = F.col("time_hour").cast("timestamp").alias("time_hour")
-    hourly = weather.groupBy("origin", hour).agg(F.max(measures).alias("reading"))
+    hourly = weather.groupBy("origin", hour).agg(F.max(reading).alias("reading"))
     return hourly.select("origin", "time_hour", "reading.*")

@@ -6,16 +6,14 @@ from pyspark.sql import functions as F
 
 def run(graph, vertices: DataFrame) -> DataFrame:
     names = vertices.select(F.col("faa").alias("iata"), "name")
-    ranked = (
-        graph.pagerank().join(graph.connected_components(), "id").withColumnRenamed("id", "iata")
-    )
+    ranked = graph.pagerank().join(graph.connected_components(), "id")
     airports_together = F.count("*").over(Window.partitionBy("component"))
     return (
-        ranked.withColumn("airports_together", airports_together)
+        ranked.withColumnRenamed("id", "iata")
+        .withColumn("airports_together", airports_together)
         .where("airports_together > 1")  # an airport alone has no route
-        .join(
-            names, "iata", "left"
-        )  # some destinations are missing from airports.csv: they stay, without a name
+        # Some destinations are missing from airports.csv: they stay, without a name.
+        .join(names, "iata", "left")
         .withColumn("rank", F.rank().over(Window.orderBy(F.desc("pagerank"), "iata")))
         .select("iata", "name", "pagerank", "component", "rank")
     )

@@ -1,4 +1,4 @@
-"""Turning whatever a stage raised into one class of :mod:`tidegate.errors` and the line that decides.
+"""Turning whatever a stage raised into one class of :mod:`tidegate.errors` and one deciding line.
 
 Spark's outermost exception is often generic or misleading, so the cause chain is walked to the
 deepest error condition that says something; ``failures.py`` has the rules for it.
