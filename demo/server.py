@@ -28,7 +28,9 @@ def free_port() -> int:
 
 
 class AirflowServer:
-    """Scheduler, DAG processor and API server with a SQLite database in ``home``; a context manager.
+    """Scheduler, DAG processor and API server, with a SQLite database in ``home``.
+
+    A context manager.
 
     :param home: AIRFLOW_HOME; kept between runs, so a second start is quick.
     :param dags: the folder of DAG files.
@@ -138,7 +140,8 @@ class AirflowServer:
                 if process.poll() is not None:
                     tail = (self.home / f"{component}.log").read_text(errors="replace")[-3000:]
                     raise RuntimeError(
-                        f"airflow {component} ended at once (exit code {process.returncode}):\n{tail}"
+                        f"airflow {component} ended at once "
+                        f"(exit code {process.returncode}):\n{tail}"
                     )
             try:
                 health = requests.get(f"{self.url}/api/v2/monitor/health", timeout=5).json()
@@ -232,8 +235,8 @@ class AirflowServer:
 
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> list[str]:
         """Return the lines of a task's log, as the UI shows them."""
-        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}?full_content=true"
-        content = self.call("GET", path)["content"]
+        task = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
+        content = self.call("GET", f"{task}/logs/{try_number}?full_content=true")["content"]
         return [each["event"] if isinstance(each, dict) else str(each) for each in content]
 
     def wait(self, dag_id: str, run_id: str, seconds: float = 600) -> str:
@@ -245,7 +248,8 @@ class AirflowServer:
         while (state := self.state(dag_id, run_id)) not in ("success", "failed"):
             if time.monotonic() > deadline:
                 raise TimeoutError(
-                    f"run {run_id} of {dag_id} is still {state} after {seconds} s: {self.tasks(dag_id, run_id)}"
+                    f"run {run_id} of {dag_id} is still {state} after {seconds} s: "
+                    f"{self.tasks(dag_id, run_id)}"
                 )
             time.sleep(1)
         return state

@@ -1,4 +1,4 @@
-"""The links of a stage's task in Airflow's UI: its Spark UI (or History Server) and its gate report."""
+"""The links of a stage's task in Airflow's UI: to Spark's own UI, and to its gate report."""
 
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 class SparkUiLink(BaseOperatorLink):
-    """The live Spark UI while the stage runs; afterwards the History Server that ``[tidegate] history_url`` names."""
+    """The live Spark UI while the stage runs; afterwards the History Server.
+
+    Which one, ``[tidegate] history_url`` names.
+    """
 
     name = "Spark UI"
 
@@ -21,7 +24,7 @@ class SparkUiLink(BaseOperatorLink):
 
 
 class GateReportLink(BaseOperatorLink):
-    """The Data Docs page of this attempt, served by tidegate's plugin to those who may read the DAG's runs."""
+    """The Data Docs page of this attempt, for those who may read the DAG's runs."""
 
     name = "Gate report"
 

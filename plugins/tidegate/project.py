@@ -1,4 +1,4 @@
-"""The project folder: where a DAG's jobs, suites and relative paths lie, found beside the DAG file itself."""
+"""The project folder: where a DAG's jobs, suites and relative paths lie, beside the DAG file."""
 
 import json
 from dataclasses import dataclass, replace
@@ -49,12 +49,10 @@ class Project:
             document: Any = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as broken:
             raise SpecError(f"gate {name!r}: {file} is not JSON: {broken}") from broken
-        expectations = document.get("expectations") if isinstance(document, dict) else None
-        if not isinstance(expectations, list) or not all(
-            isinstance(e, dict) and "type" in e for e in expectations
-        ):
+        if not _is_suite(document):
             raise SpecError(
-                f'gate {name!r}: {file} is no Great Expectations 1.x suite: expected {{"name": …, "expectations": '
+                f"gate {name!r}: {file} is no Great Expectations 1.x suite: expected "
+                '{"name": …, "expectations": '
                 '[{"type": "expect_…", "kwargs": {…}, "severity": "critical"}, …]}'
             )
         return Suite(name=name, document=document)
@@ -76,6 +74,15 @@ class Project:
             return read
         # Not as_uri(): Hadoop takes a path as it is written: percent signs, blanks and globs too.
         return replace(read, path=f"file://{self.root / read.path}")
+
+
+def _is_suite(document: object) -> bool:
+    if not isinstance(document, dict):
+        return False
+    expectations = document.get("expectations")
+    if not isinstance(expectations, list):
+        return False
+    return all(isinstance(each, dict) and "type" in each for each in expectations)
 
 
 def _hint(folder: Path, name: str) -> str:

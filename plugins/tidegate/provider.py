@@ -1,4 +1,7 @@
-"""What Airflow's provider discovery reads, while its own configuration still loads: nothing may be imported here."""
+"""What Airflow's provider discovery reads.
+
+It does so while its own configuration still loads: nothing of Airflow may be imported here.
+"""
 
 from typing import Any
 
@@ -14,7 +17,7 @@ def _option(description: str, default: str, example: str | None = None) -> dict[
 
 
 def provider_info() -> dict[str, Any]:
-    """Describe tidegate and its settings, ``[tidegate] …`` in airflow.cfg or ``AIRFLOW__TIDEGATE__…``."""
+    """Describe tidegate and its settings, the section ``[tidegate]`` of Airflow's configuration."""
     return {
         "package-name": "tidegate",
         "name": "tidegate",
@@ -24,12 +27,14 @@ def provider_info() -> dict[str, Any]:
                 "description": "Publish control for Spark stages.",
                 "options": {
                     "project_dir": _option(
-                        "The folder with spark_jobs/ and expectations/. Empty: found beside the DAG file.",
+                        "The folder with spark_jobs/ and expectations/. "
+                        "Empty: found beside the DAG file.",
                         "",
                         "/opt/project",
                     ),
                     "reports_dir": _option(
-                        "Where reports, Data Docs and Spark logs of all attempts go. Empty: $AIRFLOW_HOME/tidegate.",
+                        "Where reports, Data Docs and Spark logs of all attempts go. "
+                        "Empty: $AIRFLOW_HOME/tidegate.",
                         "",
                     ),
                     "history_url": _option(

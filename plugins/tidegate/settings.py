@@ -22,9 +22,11 @@ def reports_store() -> Store:
 def history_of(report: Report | None) -> str:
     """Return the History Server's page of an attempt's application; empty without a server."""
     base = _setting("history_url")
-    application = report.spark.get("application") if report else None
-    if not base or not application:
+    if not base or report is None:
         return ""
+    application = report.spark.get("application")
+    if not application:
+        return ""  # it failed before Spark named it
     return f"{base.rstrip('/')}/history/{application}"
 
 

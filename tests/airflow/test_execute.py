@@ -1,7 +1,8 @@
-"""What a task does with the report its driver leaves, with the provider's real hook and a fake ``spark-submit``."""
+"""What a task does with its driver's report: the provider's real hook, a fake ``spark-submit``."""
 
 import json
 import os
+import subprocess
 import threading
 import time
 from typing import Any
@@ -153,6 +154,23 @@ def test_sparks_own_lines_go_to_a_file_and_ours_to_the_task_log(
     assert (reports_store().files(this_attempt(at)).folder / "spark.log").read_text().count(
         "INFO noise"
     ) == 500
+
+
+def test_a_provider_that_keeps_its_output_to_itself_is_told_in_one_line(
+    project: FakeProject, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
+
+    def submit(hook: Any, application: str = "", **popen: Any) -> None:
+        command = hook._build_spark_submit_command(application)
+        hook._submit_sp = subprocess.Popen(command, **popen)
+        hook._submit_sp.wait()
+
+    monkeypatch.setattr(SparkSubmitHook, "submit", submit)
+    task = batch(project)
+    assert task.execute(context(task))["snapshot_id"] == 7
+    (told,) = [line for line in caplog.messages if "no longer hands over" in line]
+    assert "it went to this log" in told
 
 
 def test_killing_the_task_ends_spark_submit_and_what_it_started(project: FakeProject) -> None:

@@ -29,9 +29,30 @@ def test_importing_a_dag_loads_no_engine(dag: Path) -> None:
     code = f"""
 import runpy
 runpy.run_path({str(dag)!r})
-print([name for name in {HEAVY + PROVIDER!r} if any(m == name or m.startswith(name + ".") for m in sys.modules)])
+def loaded(name):
+    return any(module == name or module.startswith(name + ".") for module in sys.modules)
+
+print([name for name in {HEAVY + PROVIDER!r} if loaded(name)])
 """
     assert python(code, ROOT / "plugins").splitlines()[-1] == "[]"
+
+
+def test_importing_the_package_loads_no_airflow_and_asking_for_an_operator_does() -> None:
+    code = """
+import sys, tidegate
+print("airflow" in sys.modules)
+from tidegate import BatchStageOperator, GateOperator, GraphStageOperator
+from tidegate import SqlStageOperator, TrainStageOperator
+print(BatchStageOperator.__module__, tidegate.__all__)
+try:
+    tidegate.StreamOperater
+except AttributeError as missing:
+    print(missing)
+"""
+    before, after, missing = python(code, ROOT / "plugins").splitlines()[-3:]
+    assert before == "False"
+    assert after.startswith("tidegate.operators.")
+    assert missing == "module 'tidegate' has no attribute 'StreamOperater'"
 
 
 def test_the_driver_imports_with_no_airflow_installed(tmp_path: Path) -> None:
@@ -83,5 +104,6 @@ def test_the_wheel_holds_the_package_and_its_entry_points(tmp_path: Path) -> Non
         str(p.relative_to(ROOT / "plugins")) for p in (ROOT / "plugins" / "tidegate").rglob("*.py")
     }
     assert modules == {n for n in names if n.endswith(".py")}
+    assert "tidegate/py.typed" in names
     assert "tidegate.plugin:TidegatePlugin" in entry_points
     assert "tidegate.provider:provider_info" in entry_points

@@ -1,4 +1,4 @@
-"""A project folder of its own, and attempts of its stages as processes that can be watched and killed."""
+"""A project folder of its own, and attempts of its stages as processes to watch and to kill."""
 
 import json
 import os
@@ -29,7 +29,7 @@ spark.driver.extraJavaOptions   -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
 spark.driver.memory             1g
 spark.ui.enabled                false
 """
-"""What makes the start of many small Spark applications bearable; nothing here changes what they do."""
+"""What makes many small Spark applications bearable; nothing here changes what they do."""
 
 
 def until(what: str, found: Callable[[], Any], seconds: float = SECONDS) -> Any:
@@ -42,7 +42,7 @@ def until(what: str, found: Callable[[], Any], seconds: float = SECONDS) -> Any:
 
 
 def environment(root: Path, master: str) -> dict[str, str]:
-    """Return the environment of a worker that has this project, and nothing of the one who runs the tests."""
+    """Return the environment of a worker: this project, and nothing of whoever runs the tests."""
     kept = {
         k: v
         for k, v in os.environ.items()
@@ -61,7 +61,7 @@ def environment(root: Path, master: str) -> dict[str, str]:
 
 
 class Project:
-    """DAGs, jobs, suites, data, Spark's configuration, Airflow's home and a worker; a context manager."""
+    """DAGs, jobs, suites, data, Spark's configuration, Airflow's home, a worker; a context manager."""
 
     def __init__(self, root: Path, master: str = "local[1]") -> None:
         self.root = root
@@ -122,9 +122,10 @@ class Project:
         ds: str = "2013-01-01",
         **variables: str | None,
     ) -> "Attempt":
-        """Start one attempt of a stage of ``dags/days.py``, with further environment variables (None unsets one).
+        """Start one attempt of a stage of ``dags/days.py``.
 
-        ``TIDEGATE_STOP_AT`` names a breakpoint (see stops/sitecustomize.py).
+        :param variables: further environment variables (None unsets one); ``TIDEGATE_STOP_AT``
+            names a breakpoint (see stops/sitecustomize.py).
         """
         names = {"task_id": task_id, "run_id": run_id, "try_number": number, "ds": ds}
         self._attempts.append(Attempt(self, names, variables))
@@ -177,7 +178,7 @@ class Attempt:
         return dict(outcome["result"])
 
     def living(self) -> list[psutil.Process]:
-        """Return every living process of this attempt: the task, and whatever has its mark in its environment."""
+        """Return every living process of this attempt: the task, and whatever has its mark."""
         found = [self._task] if self._task.is_running() else []
         for process in psutil.process_iter():
             try:

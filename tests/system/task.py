@@ -65,7 +65,7 @@ def context(asked: dict[str, Any], pushed: dict[str, Any]) -> dict[str, Any]:
 
 
 def execute(asked: dict[str, Any]) -> None:
-    """Execute one attempt and write its outcome: ``result``, or ``error``, ``text`` and what ``then`` follows."""
+    """Execute one attempt; write ``result``, or ``error``, ``text`` and what ``then`` follows."""
     dag = load(asked["dag_file"])
     operator: Any = dag.get_task(asked["task_id"])
     pushed: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""A worker that lacks something says which thing, in one sentence with the fix, and the task is not retried."""
+"""A worker that lacks something says what, in one sentence with the fix; no retry follows."""
 
 import json
 import sys

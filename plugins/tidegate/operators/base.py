@@ -1,6 +1,7 @@
 """What all stages have in common on the Airflow side: check at parse, submit, tell the report."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import Asset, BaseOperator
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class StageOperator(BaseOperator):
-    """A Spark application that turns named inputs into one output, gated before anybody can read it.
+    """A Spark application: named inputs become one output, gated before anybody can read it.
 
     :param job: the job file, in the project's ``spark_jobs/``. (templated)
     :param reads: input name to path (csv, json, parquet, orc), table, ``{"path": …, "format": …,
@@ -151,24 +152,25 @@ class StageOperator(BaseOperator):
     def _spec(self, context: "Context", conf: dict[str, str]) -> StageSpec:
         project = self._project
         checks.check_writes(self.task_id, self.kind, self.writes)
-        job = project.job(self.job) if self.job else None
         attempt = this_attempt(context)
         reads = [parse_read(name, _read_of(value)) for name, value in self.reads.items()]
-        return StageSpec(
+        spec = StageSpec(
             kind=self.kind,
             attempt=attempt,
             reads=tuple(project.absolute(read) for read in reads),
             suite=project.suite(self.gate),
             params={**times(context), **self._rendered_params(context), **self.partition},
             folder=reports_store().files(attempt).uri,
-            job=str(job) if job else None,
-            job_sha256=digest(job.read_bytes()) if job else None,
             writes=self.writes,
             partition=self.partition,
             mode=self.mode,
             engine=getattr(self, "engine", None),
             conf=conf,
         )
+        if not self.job:
+            return spec  # a gate has none
+        job = project.job(self.job)
+        return replace(spec, job=str(job), job_sha256=digest(job.read_bytes()))
 
     def on_kill(self) -> None:
         """End the driver and everything it started."""

@@ -22,12 +22,14 @@ def check_reads(task_id: str, reads: object) -> None:
     """
     if not isinstance(reads, Mapping) or not reads:
         raise SpecError(
-            f"task {task_id!r}: reads={reads!r}; name at least one input, e.g. reads={{'orders': 'lake.shop.orders'}}"
+            f"task {task_id!r}: reads={reads!r}; name at least one input, "
+            "e.g. reads={'orders': 'lake.shop.orders'}"
         )
     for name, value in reads.items():
         if name in RESERVED:
             raise SpecError(
-                f"task {task_id!r}: reads[{name!r}]: {RESERVED} are what every job is offered; choose another name"
+                f"task {task_id!r}: reads[{name!r}]: {RESERVED} are what every job is offered; "
+                "choose another name"
             )
         if isinstance(value, str | Mapping) and not any(map(templated, _texts(value))):
             _named(task_id, name, value)
@@ -37,7 +39,8 @@ def check_reads(task_id: str, reads: object) -> None:
                 _named(task_id, name, value)
         elif not isinstance(value, Mapping) and not hasattr(value, "resolve"):
             raise SpecError(
-                f"task {task_id!r}: reads[{name!r}] is {type(value).__name__}; give a path, a table or a stage"
+                f"task {task_id!r}: reads[{name!r}] is {type(value).__name__}; "
+                "give a path, a table or a stage"
             )
 
 
@@ -49,7 +52,9 @@ def _named(task_id: str, name: object, value: object) -> None:
 
 
 def _texts(value: str | Mapping[str, Any]) -> Iterable[Any]:
-    return (value,) if isinstance(value, str) else value.values()
+    if isinstance(value, str):
+        return (value,)
+    return value.values()
 
 
 def check_writes(task_id: str, kind: Kind, writes: str | None) -> None:
@@ -115,8 +120,9 @@ def check_sole_writer(task_id: str, writes: str | None, others: Iterable[Any]) -
     for other in others:
         if writes and getattr(other, "writes", None) == writes and other.task_id != task_id:
             raise SpecError(
-                f"task {task_id!r}: {writes} is already written by task {other.task_id!r}; two stages of one DAG would "
-                "replace each other's rows: give each its own table, or let one stage read both inputs"
+                f"task {task_id!r}: {writes} is already written by task {other.task_id!r}; "
+                "two stages of one DAG would replace each other's rows: give each its own table, "
+                "or let one stage read both inputs"
             )
 
 
@@ -143,8 +149,8 @@ def require_inputs(
     """
     if missing := [name for name in needed if name not in reads]:
         raise SpecError(
-            f"task {task_id!r}: a graph is built from reads 'vertices' and 'edges'; {missing} missing, "
-            f"got {sorted(reads)}"
+            f"task {task_id!r}: a graph is built from reads 'vertices' and 'edges'; "
+            f"{missing} missing, got {sorted(reads)}"
         )
     if engine not in ("graphx", "graphframes"):
         raise SpecError(f"task {task_id!r}: engine={engine!r}; use 'graphx' or 'graphframes'")

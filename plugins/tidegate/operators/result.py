@@ -11,13 +11,17 @@ EXTRA = ("verdict", "suite", "rows", "snapshot_id", "run_id", "partition")
 
 def result_of(spec: StageSpec, report: Report) -> dict[str, Any]:
     """Return ``read`` (what a later stage reads), counts, verdict, and where the report lies."""
-    output = report.output
+    rows: int | None = None
+    version: int | None = None
+    if report.output:
+        rows = report.output.rows
+        version = report.output.version
     return {
         "read": _read(spec, report),
-        "rows": output.rows if output else None,
+        "rows": rows,
         "verdict": _verdict(report),
         "suite": spec.suite.name,
-        "snapshot_id": output.version if output else None,
+        "snapshot_id": version,
         "run_id": spec.attempt.run_id,
         "partition": dict(spec.partition),
         "report": str(AttemptFiles(spec.folder).path(REPORT)),
@@ -49,4 +53,6 @@ def _judged(spec: StageSpec, report: Report) -> dict[str, Any]:
 def _verdict(report: Report) -> Verdict | None:
     if report.judgement:
         return report.judgement.verdict
-    return report.output.verdict if report.output else None
+    if report.output:
+        return report.output.verdict
+    return None

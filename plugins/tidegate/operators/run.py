@@ -92,7 +92,9 @@ class StageRun:
             attempt.try_number,
             attempt.run_id,
         )
-        job = f"job {Path(spec.job).name}  " if spec.job else ""
+        job = ""
+        if spec.job:
+            job = f"job {Path(spec.job).name}  "
         count = len(spec.suite.document["expectations"])
         log.info("[run] %sgate %s (%s expectations)", job, spec.suite.name, count)
         log.info("[log] %s", self._files.path(LOG))

@@ -7,7 +7,10 @@ from tidegate.operators.checks import require_inputs
 
 
 class BatchStageOperator(StageOperator):
-    """Run a Python job, ``run(<inputs by name>) -> DataFrame``, gate its output and publish it to a table."""
+    """Run a Python job, gate its output and publish it to a table.
+
+    The job defines ``run(<inputs by name>) -> DataFrame``.
+    """
 
     kind = "batch"
 
@@ -19,20 +22,24 @@ class SqlStageOperator(StageOperator):
 
 
 class TrainStageOperator(StageOperator):
-    """Run a job that trains: ``run(…) -> (model, metrics)``; its metrics are gated, its model becomes ``champion``.
+    """Run a job that trains: its metrics are gated, its model becomes ``champion``.
 
-    ``writes`` is the name of a registered MLflow model; what is published is its alias ``champion``.
+    The job defines ``run(…) -> (model, metrics)``. ``writes`` is the name of a registered MLflow
+    model; what is published is its alias ``champion``.
     """
 
     kind = "train"
 
 
 class GraphStageOperator(StageOperator):
-    """Run a job on a graph: ``run(graph, …) -> DataFrame``, the graph built from the inputs ``vertices`` and ``edges``.
+    """Run a job on a graph, gate its output and publish it to a table.
 
-    Vertices have a column ``id``, edges ``src`` and ``dst``; ``params`` of those names tell other column names.
+    The job defines ``run(graph, …) -> DataFrame``; the graph is built from the inputs ``vertices``
+    and ``edges``. Vertices have a column ``id``, edges ``src`` and ``dst``; ``params`` of those
+    names tell other column names.
 
-    :param engine: ``graphx`` (in every Spark) or ``graphframes`` (needs its jar; offers the job ``graphframe`` too).
+    :param engine: ``graphx`` (in every Spark) or ``graphframes`` (needs its jar; offers the job
+        ``graphframe`` too).
     """
 
     kind = "graph"
@@ -49,7 +56,8 @@ class GraphStageOperator(StageOperator):
 class GateOperator(StageOperator):
     """Judge a dataset that no stage here writes, before anything reads it; publish nothing.
 
-    The first of ``reads`` is judged; the others are views that expectations with a query of their own may name.
+    The first of ``reads`` is judged; the others are views that expectations with a query of their
+    own may name.
     A stage that reads this operator reads what was judged.
     """
 

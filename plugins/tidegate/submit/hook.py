@@ -69,7 +69,8 @@ def connection_of(hook: Any) -> Mapping[str, Any]:
 def add_py_files(hook: Any, package: Path) -> None:
     """Have the driver's package travel with the application.
 
-    Borrowed (``_py_files``) because the package is known only when the machine has been checked.
+    Borrowed (``_py_files``) because the package is packed only when the machine has been checked,
+    which needs the hook; without it, the driver is packed on machines that cannot run it.
     """
     files = [str(package)]
     if hook._py_files:
