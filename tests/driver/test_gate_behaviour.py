@@ -112,6 +112,13 @@ def test_an_expectation_says_what_was_asked_and_seen(people: DataFrame) -> None:
     assert (bound(judged[0]), observed(judged[0])) == ("matches @, >= 90 %", "25 % unexpected")
 
 
+def test_an_example_of_a_compound_key_is_told_as_a_person_reads_it(spark: SparkSession) -> None:
+    rows = spark.range(2).selectExpr("'UA' AS carrier", "CAST(15 AS DOUBLE) AS flight").coalesce(1)
+    twice = e("expect_compound_columns_to_be_unique", column_list=["carrier", "flight"])
+    (judged,) = judge(rows, suite_of(twice)).expectations
+    assert judged.examples[0] == "{carrier: UA, flight: 15}"
+
+
 @pytest.fixture(scope="module")
 def custom() -> None:
     from great_expectations.execution_engine import SparkDFExecutionEngine

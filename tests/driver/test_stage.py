@@ -81,6 +81,20 @@ def test_a_stage_publishes_and_reports_what_it_did(bench: Bench) -> None:
     assert "Expectation Validation Result" in (bench.folder / "data_docs.html").read_text()
 
 
+def test_sparks_ui_tells_the_write_from_the_gate(bench: Bench, spark: SparkSession) -> None:
+    median = {
+        "type": "expect_column_median_to_be_between",
+        "kwargs": {"column": "amount", "min_value": 0},
+    }  # has a job of its own after the write
+    code, _ = bench.run(expectations=[NOT_NULL, median], task_id="described")
+    assert code == 0
+    status: Any = spark.sparkContext._jsc.sc().statusStore()
+    jobs = status.jobsList(None)
+    found = [jobs.apply(place).description() for place in range(jobs.size())]
+    told = {each.get() for each in found if each.isDefined()}
+    assert {"described: write aside", "described: gate"} <= told
+
+
 def test_a_warning_publishes_and_says_so(bench: Bench) -> None:
     high = {
         "type": "expect_column_max_to_be_between",

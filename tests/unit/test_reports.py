@@ -1,11 +1,13 @@
 """What people read: short when green, decisive when red, and never more than allowed."""
 
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from builders import ATTEMPT, expectation, failing, report, spec
 
-from tidegate.contract import Failure, Judgement, Output
+from tidegate.contract import Failure, Judgement, Output, brief
 from tidegate.errors import (
     BY_NAME,
     ClusterUnavailable,
@@ -151,3 +153,21 @@ def test_other_errors_are_left_to_airflow_and_the_policy_survives_serialisation(
     assert RETRY_POLICY.evaluate(RuntimeError("x"), 1, 3).action.value == "default"
     again = type(RETRY_POLICY).deserialize(RETRY_POLICY.serialize())
     assert again.evaluate(JobError("x"), 1, 3).action.value == "fail"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"carrier": "UA", "flight": 15.0}, "{carrier: UA, flight: 15}"),
+        ((1, None), "{1, null}"),
+        ([1.5, 2, 3, 4, 5], "{1.5, 2, 3, … 2 more}"),
+        ({"first": ["a", "b", "c", "d"], "more": 8}, "{a, b, c, … 9 more}"),
+        (Decimal("12.50"), "12.50"),
+        (date(2013, 2, 12), "2013-02-12"),
+        (True, "true"),
+        (1e20, "1e+20"),
+        ("x" * 50, "x" * 39 + "…"),
+    ],
+)
+def test_a_value_is_told_in_one_way_by_gate_and_card(value: object, text: str) -> None:
+    assert brief(value, 40) == text

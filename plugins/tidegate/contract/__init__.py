@@ -24,6 +24,7 @@ from tidegate.contract.reads import (
 )
 from tidegate.contract.report import SAYS, Failure, Input, Outcome, Output, Report
 from tidegate.contract.spec import PROTOCOL, Attempt, Mode, StageSpec, Suite, digest
+from tidegate.contract.text import brief, number
 
 __all__ = [
     "FORMATS",
@@ -53,9 +54,11 @@ __all__ = [
     "Suite",
     "TableRead",
     "Verdict",
+    "brief",
     "columns_of",
     "digest",
     "is_table",
+    "number",
     "parse_read",
     "read_as_json",
     "read_of_json",

@@ -21,6 +21,7 @@ def start(spec: StageSpec, record: Record) -> SparkSession:
         spark = open_session(spec)
         if url := spark.sparkContext.uiWebUrl:
             say(f"ui {url}")
+    record.describe = spark.sparkContext.setJobDescription
     return spark
 
 
@@ -52,12 +53,11 @@ def _run_job(
         with record.step("job"):
             output = produce(spec, spark, opened.offered)
         undo.pop_all()
-    spark.sparkContext.setJobDescription(f"{spec.attempt.task_id}: write aside and gate")
     return output
 
 
 def fingerprint(spec: StageSpec, opened: Opened) -> str:
-    """Name this work: one run of the same code on the same inputs, until somebody clears the task."""
+    """Name this work: one run of the same code on the same inputs, until the task is cleared."""
     work = (
         spec.key,
         spec.mode,

@@ -182,16 +182,6 @@ def _doubles(context: SparkContext, *values: float) -> Any:
     return array
 
 
-def is_class(spark: SparkSession, name: str) -> bool:
-    """Tell whether the JVM can load a class, such as one of a jar that a stage needs."""
-    loader = jvm_of(spark).Thread.currentThread().getContextClassLoader()
-    try:
-        loader.loadClass(name)
-    except Py4JError:  # Java's ClassNotFoundException, wrapped
-        return False
-    return True
-
-
 def parsed_nodes(spark: SparkSession, statement: str) -> Iterator[Any]:
     """Yield the nodes of a statement's parsed plan, the root first.
 

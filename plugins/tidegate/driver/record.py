@@ -1,7 +1,7 @@
 """What one attempt did so far; it becomes the report, whatever happens."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any
@@ -25,6 +25,14 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+_DESCRIBED = {"write": "write aside", "gate": "gate"}
+"""The steps whose Spark jobs bear a description in Spark's UI."""
+
+
+def _unheard(_: str) -> None:
+    """Say nothing, before there is a Spark to describe jobs to."""
+
+
 class Record:
     """Collects an attempt's report step by step; a :class:`~.targets.settle.Progress`."""
 
@@ -34,6 +42,7 @@ class Record:
         self._steps: dict[str, float] = {}
         self._judgement: Judgement | None = None
         self.last_step = "start"
+        self.describe: Callable[[str], object] = _unheard
         self.inputs: tuple[Input, ...] = ()
         self.spark: dict[str, Any] = {}
 
@@ -42,6 +51,8 @@ class Record:
         """Time a step, in seconds, also if it fails."""
         began = monotonic()
         self.last_step = name
+        if name in _DESCRIBED:
+            self.describe(f"{self._spec.attempt.task_id}: {_DESCRIBED[name]}")
         try:
             yield
         finally:

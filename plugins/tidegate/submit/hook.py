@@ -22,9 +22,9 @@ def open_hook(spark: Mapping[str, Any], name: str, spec_file: Path, keep: Keep) 
     :param keep: is given the process, as soon as there is one, and the lines of its output.
     :raises SpecError: if Airflow has no such connection.
     """
-    from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
-
+    # Before the import, which takes seconds that a missing connection need not cost.
     _require_connection(spark.get("conn_id", "spark_default"))
+    from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
 
     class StageHook(SparkSubmitHook):
         """The provider's hook, whose output goes to a file instead of the task log."""

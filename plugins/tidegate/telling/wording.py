@@ -1,14 +1,12 @@
 """Words for one expectation: what it asks and what was seen, short enough for a card."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from textwrap import shorten
 
-from tidegate.contract import MORE, Expectation, Json
+from tidegate.contract import Expectation, Json, brief, number
 
 _LONGEST = 120
 _LONGEST_SENTENCE = 220
-_SHOWN = 3
-_EXACT = 1e15
 _NOT_A_BOUND = frozenset(
     {"column", "column_A", "column_B", "column_list", "mostly", "row_condition"}
     | {"condition_parser", "ignore_row_if", "result_format", "catch_exceptions"}
@@ -91,7 +89,7 @@ def _asked(type_: str, kwargs: Mapping[str, Json]) -> str:
 
 def _share(mostly: Json) -> str:
     if isinstance(mostly, int | float) and mostly != 1:
-        return f">= {_number(mostly * 100)} %"
+        return f">= {number(mostly * 100)} %"
     return ""
 
 
@@ -107,12 +105,12 @@ def _range(kwargs: Mapping[str, Json]) -> str:
     if low is None and high is None:
         return ""
     if high is None:
-        return f"{above} {_text(low)}"
+        return f"{above} {brief(low, 2 * _LONGEST)}"
     if low is None:
-        return f"{below} {_text(high)}"
+        return f"{below} {brief(high, 2 * _LONGEST)}"
     if (above, below) == (">=", "<="):
-        return f"{_text(low)} .. {_text(high)}"
-    return f"{above} {_text(low)}, {below} {_text(high)}"
+        return f"{brief(low, 2 * _LONGEST)} .. {brief(high, 2 * _LONGEST)}"
+    return f"{above} {brief(low, 2 * _LONGEST)}, {below} {brief(high, 2 * _LONGEST)}"
 
 
 def _argument(type_: str, kwargs: Mapping[str, Json]) -> str:
@@ -143,51 +141,7 @@ def observed(e: Expectation) -> str:
     if e.observed is not None:
         return brief(e.observed, _LONGEST)
     if e.share is not None:
-        return f"{_number(e.share * 100)} % unexpected"
+        return f"{number(e.share * 100)} % unexpected"
     if e.withheld and e.exception is None:
         return "withheld (pii)"
     return ""
-
-
-def brief(value: Json, longest: int) -> str:
-    """Return ``value`` as text of at most ``longest`` characters; of a list, the first three."""
-    text = _text(value)
-    if len(text) <= longest:
-        return text
-    return f"{text[: longest - 1]}…"
-
-
-def _text(value: Json) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return _number(value)
-    if isinstance(value, Mapping):
-        return _object(value)
-    if isinstance(value, list):
-        return _items([_text(item) for item in value], 0)
-    return str(value)
-
-
-def _object(value: Mapping[str, Json]) -> str:
-    if set(value) == {"first", MORE}:  # a bounded list
-        return _items([_text(item) for item in value["first"]], value[MORE])
-    told = [f"{key}: {_text(item)}" for key, item in value.items() if key != MORE]
-    return _items(told, value.get(MORE, 0))
-
-
-def _items(texts: Sequence[str], left_out: int) -> str:
-    shown = ", ".join(texts[:_SHOWN])
-    more = max(len(texts) - _SHOWN, 0) + left_out
-    rest = f", … {more} more" if more else ""
-    return f"{{{shown}{rest}}}"
-
-
-def _number(value: float) -> str:
-    if isinstance(value, int):
-        return str(value)
-    if value.is_integer() and abs(value) < _EXACT:
-        return f"{value:.0f}"
-    return f"{value:.6g}"

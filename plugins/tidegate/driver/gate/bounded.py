@@ -1,13 +1,12 @@
 """Values on their way into the report: as JSON, and never more of them than a person reads."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date
 from decimal import Decimal
 from itertools import islice
 from math import isfinite
 from typing import Any
 
-from tidegate.contract import MORE, Json
+from tidegate.contract import MORE, Json, brief
 
 _ITEMS = 20
 _LETTERS = 400
@@ -53,28 +52,6 @@ def bounded(value: Any) -> Json:
     if hasattr(value, "to_json_dict"):  # GX's own condition objects
         return bounded(value.to_json_dict())
     return brief(value, _LETTERS)
-
-
-def brief(value: object, longest: int) -> str:
-    """Return ``value`` as text of at most ``longest`` characters."""
-    text = _text(value)
-    if len(text) <= longest:
-        return text
-    return f"{text[: longest - 1]}…"
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return f"{value:.0f}"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return str(value)
 
 
 def _number(value: float | Decimal) -> Json:

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from tidegate.contract import Expectation, Judgement, Suite, Verdict, columns_of
-from tidegate.driver.gate.bounded import bounded, brief, shown_kwargs
+from tidegate.contract import Expectation, Judgement, Suite, Verdict, brief, columns_of
+from tidegate.driver.gate.bounded import bounded, shown_kwargs
 from tidegate.driver.gate.document import Entry, hidden_columns
 
 _LONGEST_EXCEPTION = 300

@@ -7,8 +7,8 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from tidegate.driver.jvm import jvm_of
 from tidegate.driver.kinds.graph_tables import GraphTables
-from tidegate.driver.kinds.graphx import jvm_of
 from tidegate.errors import SpecError
 
 

@@ -11,6 +11,8 @@ from py4j.java_gateway import JavaObject, JVMView
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from tidegate.driver.jvm import jvm_of
+
 
 class GraphX:
     """The algorithms of ``org.apache.spark.graphx.lib`` over numbered vertices.
@@ -128,8 +130,3 @@ def from_rdd(spark: SparkSession, rdd: JavaObject, encoder: JavaObject) -> DataF
 def spill(jvm: JVMView) -> JavaObject:
     """Return the storage level for what a graph keeps: memory first, then disk."""
     return jvm.org.apache.spark.storage.StorageLevel.MEMORY_AND_DISK()
-
-
-def jvm_of(spark: SparkSession) -> JVMView:
-    """Return the driver's JVM."""
-    return spark.sparkContext._jvm

@@ -1,4 +1,4 @@
-"""What every staged snapshot and model version says of its origin: the only place with these words."""
+"""What every staged snapshot and model version says of its origin, spelled here alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ PASSING = ("pass", "warn")
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """Whose work it is. ``verdict`` is None until it is judged; ``submitted_ms`` orders attempts."""
+    """Whose work it is; ``verdict`` is None until it is judged, ``submitted_ms`` orders attempts."""
 
     key: str
     run_id: str

@@ -35,7 +35,7 @@ def write_branch(frame: DataFrame, mode: WriteMode, place: Place) -> Written:
     if before is None:
         # A newer attempt has removed it; written to all the same, Iceberg would create it anew.
         raise fenced_off(place.table.name, now, place.branch)
-    mode.write(frame, place)
+    mode.write(frame, place, now)
     after = place.table.metadata()
     head = after.refs[place.branch.name]
     if head == before:

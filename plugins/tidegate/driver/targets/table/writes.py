@@ -1,6 +1,5 @@
 """How rows are written aside: a small class a write mode."""
 
-import logging
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_
@@ -13,18 +12,17 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from tidegate.contract import StageSpec
+from tidegate.driver.record import say
 from tidegate.driver.targets.provenance import Provenance
 from tidegate.driver.targets.table.branches import Branch, BranchedTable, Metadata
 from tidegate.errors import SpecError, TidegateError
-
-log = logging.getLogger(__name__)
 
 
 class WriteMode(Protocol):
     """One way to change a branch, and to read back what it changed."""
 
-    def write(self, frame: DataFrame, place: "Place") -> None:
-        """Write ``frame`` to the branch, in one pass."""
+    def write(self, frame: DataFrame, place: "Place", now: Metadata) -> None:
+        """Write ``frame`` to the branch, in one pass; ``now`` is the table before it."""
 
     def rows_of(self, place: "Place", staged: int, base: int | None) -> DataFrame:
         """Read what this attempt wrote, and nothing else.
@@ -77,7 +75,7 @@ class Place:
         except (TidegateError, Py4JError, PySparkException, OSError) as error:
             # The stage has failed already, and that failure is the one to tell.
             name = type(error).__name__
-            log.warning("what was written aside stays (%s); the next attempt drops it", name)
+            say(f"what was staged could not be dropped ({name}); the next attempt will")
 
     def read(self, **options: int) -> DataFrame:
         """Read the table at what the options say."""
@@ -90,7 +88,7 @@ class Place:
 class Append:
     """Adds rows."""
 
-    def write(self, frame: DataFrame, place: Place) -> None:
+    def write(self, frame: DataFrame, place: Place, now: Metadata) -> None:
         """Append to the branch."""
         place.writer(frame).append()
 
@@ -104,7 +102,7 @@ class Append:
 class ReplaceTable:
     """Replaces every row."""
 
-    def write(self, frame: DataFrame, place: Place) -> None:
+    def write(self, frame: DataFrame, place: Place, now: Metadata) -> None:
         """Overwrite the branch."""
         place.writer(frame).overwrite(F.lit(True))
 
@@ -119,9 +117,8 @@ class ReplacePartition:
 
     partition: dict[str, str]
 
-    def write(self, frame: DataFrame, place: Place) -> None:
+    def write(self, frame: DataFrame, place: Place, now: Metadata) -> None:
         """Overwrite the partition on the branch, also with nothing."""
-        now = place.table.metadata()
         if set(self.partition) != now.identity or now.other_transforms:
             place.writer(frame).overwrite(self._within(place.schema))
             return
