@@ -1,1 +1,1 @@
-"""What tidegate costs, as ratios measured in one run: these machines are noisy. Never asserted in tests."""
+"""What tidegate costs, as ratios measured in one run: machines are noisy. Never asserted."""

@@ -1,4 +1,4 @@
-"""What judging costs on top of the write: ours in the same pass, and stock Great Expectations after it.
+"""What judging costs on top of the write: ours, and stock Great Expectations after the write.
 
 5,000,000 rows of 8 columns on an Iceberg table, 12 expectations, good data and data with 0.1 %
 faults.
@@ -58,7 +58,10 @@ EXPECTATIONS = [
 
 
 def make(spark: SparkSession, every: int, path: str) -> DataFrame:
-    """Write the source as Parquet and read it back; one row in ``every`` is faulty in five columns (0: none)."""
+    """Write the source as Parquet and read it back.
+
+    :param every: one row in so many is faulty in five columns; 0: none is.
+    """
     bad = (F.col("id") % every == 7) if every else F.lit(False)
     status = F.element_at(
         F.array(*map(F.lit, ("new", "paid", "sent", "done"))), (F.col("id") % 4 + 1).cast("int")
@@ -87,7 +90,7 @@ def write_alone(spark: SparkSession, data: DataFrame) -> None:
 def gated(
     spark: SparkSession, data: DataFrame, expectations: list[dict[str, Any]], number: int
 ) -> dict[str, float]:
-    """Run a stage's own steps (b): fence, write to a branch while measuring, judge, publish; return seconds by step."""
+    """Run a stage's own steps (b) from the fence to the publish; return the seconds of each."""
     from tidegate.contract import Attempt, Output, StageSpec, Suite
     from tidegate.driver.gate import open_gate
     from tidegate.driver.targets.settle import settle
@@ -145,10 +148,11 @@ def middle(costs: list[Cost]) -> Cost:
 
 
 def main() -> None:
-    """Measure every variant on both kinds of data and print them as multiples of the write alone."""
+    """Measure each variant on good and faulty data; print them as multiples of the write alone."""
     folder = Path(tempfile.mkdtemp(prefix="tidegate-bench-"))
     spark = open_session(folder)
-    import great_expectations  # noqa: F401  # imported once: its seconds are the start-up's, not the gate's
+    # Imported once: its seconds are the start-up's, not the gate's.
+    import great_expectations  # noqa: F401
 
     rows: list[dict[str, Any]] = []
     notes: list[str] = []

@@ -1,4 +1,4 @@
-"""Seconds of the publish commit at 10⁵, 10⁶ and 10⁷ staged rows: it moves a pointer, so it should be flat."""
+"""Seconds of the publish commit at 10⁵, 10⁶ and 10⁷ staged rows: flat, as it moves a pointer."""
 
 import shutil
 import tempfile

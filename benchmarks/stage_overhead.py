@@ -1,4 +1,4 @@
-"""A stage over an empty gate against a bare spark-submit of the same job: what the frame around a job costs."""
+"""What the frame around a job costs: a stage over an empty gate, against a bare spark-submit."""
 
 import json
 import os

@@ -10,7 +10,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def show(name: str, rows: Sequence[dict[str, Any]], notes: Sequence[str] = ()) -> None:
-    """Print ``rows`` as a table with ``notes`` under it, and write both to ``results/<name>.json``."""
+    """Print ``rows`` as a table, ``notes`` under it; write both to ``results/<name>.json``."""
     columns = list(rows[0])
     texts = [[_text(row[column]) for column in columns] for row in rows]
     widths = [

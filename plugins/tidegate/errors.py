@@ -8,8 +8,7 @@ TidegateError
 ├── ResourceExhausted    out of memory, out of disk               → retried
 ├── ClusterUnavailable   master, broker, storage did not answer   → retried later
 ├── DriverLost           no report came back                      → retried
-└── PublishError         judged data could not be moved           → retried, from the staged
-snapshot
+└── PublishError         judged data could not be moved           → retried from what is staged
 """
 
 
@@ -30,7 +29,9 @@ class TidegateError(Exception):
         sqlstate: str | None = None,
     ) -> None:
         super().__init__(text)
-        self.cause, self.condition, self.sqlstate = cause, condition, sqlstate
+        self.cause = cause
+        self.condition = condition
+        self.sqlstate = sqlstate
 
 
 class SpecError(TidegateError):

@@ -110,7 +110,10 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         by=("text",),
-        pattern=r"ConnectException|UnknownHost|NoRouteToHost|SocketTimeout|kafka\S*TimeoutException",
+        pattern=(
+            r"ConnectException|UnknownHost|NoRouteToHost|SocketTimeout"
+            r"|kafka\S*TimeoutException"
+        ),
         error=ClusterUnavailable,
         means="a master, broker or store did not answer",
         machinery=True,

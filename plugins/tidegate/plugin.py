@@ -4,7 +4,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from tidegate.ui.reports import app
+from tidegate.ui.page import app
 
 
 class TidegatePlugin(AirflowPlugin):

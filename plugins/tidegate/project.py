@@ -9,7 +9,8 @@ from typing import Any
 from tidegate.contract import PathRead, Read, Suite
 from tidegate.errors import SpecError
 
-JOBS, SUITES = "spark_jobs", "expectations"
+JOBS = "spark_jobs"
+SUITES = "expectations"
 
 
 @dataclass(frozen=True)

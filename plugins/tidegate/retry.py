@@ -10,11 +10,13 @@ RETRIES = 2
 
 
 def _rule(error: type[TidegateError], advice: Advice) -> RetryRule:
-    action = RetryAction.FAIL if advice.delay is None else RetryAction.RETRY
+    action = RetryAction.RETRY
+    if advice.delay is None:
+        action = RetryAction.FAIL
     return RetryRule(error, action, advice.delay, f"{error.__name__}: {advice.reason}")
 
 
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[_rule(error, advice) for error, advice in ADVICE.items()]
 )
-"""The default ``retry_policy`` of every stage. Anything else that is raised is retried as Airflow would."""
+"""The default ``retry_policy`` of every stage; what else is raised is retried as Airflow would."""

@@ -13,8 +13,14 @@ from urllib.parse import quote
 from tidegate.contract import Attempt
 from tidegate.errors import SpecError
 
-SPEC, REPORT, DOCS, LOG = "spec.json", "report.json", "data_docs.html", "spark.log"
-"""What was asked, how it went, Great Expectations' own page, and Spark's whole output."""
+SPEC = "spec.json"
+"""What was asked."""
+REPORT = "report.json"
+"""How it went."""
+DOCS = "data_docs.html"
+"""Great Expectations' own page."""
+LOG = "spark.log"
+"""Spark's whole output."""
 _LONGEST_REPORT = 64 * 1024 * 1024
 
 
@@ -50,7 +56,8 @@ class AttemptFiles:
         """Return the names of the files that are there, sorted; none without a folder."""
         if not self.folder.is_dir():
             return []
-        return sorted(each.name for each in self.folder.iterdir() if each.is_file())
+        files = [each.name for each in self.folder.iterdir() if each.is_file()]
+        return sorted(files)
 
     def read(self, name: str) -> str:
         """Return a file's text.
@@ -88,7 +95,8 @@ class Store:
 
     def files(self, attempt: Attempt) -> AttemptFiles:
         """Return where an attempt's files lie: ``<dag>/<run>/<task>/map=<index>/try=<number>``."""
-        run, task = quote(attempt.run_id, safe=":+"), quote(attempt.task_id, safe="")
+        run = quote(attempt.run_id, safe=":+")
+        task = quote(attempt.task_id, safe="")
         below = (attempt.dag_id, run, task, f"map={attempt.map_index}", f"try={attempt.try_number}")
         return AttemptFiles("/".join((self.root.rstrip("/"), *below)))
 

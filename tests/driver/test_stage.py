@@ -84,7 +84,7 @@ def test_a_stage_publishes_and_reports_what_it_did(bench: Bench) -> None:
 def test_sparks_ui_tells_the_write_from_the_gate(bench: Bench, spark: SparkSession) -> None:
     median = {
         "type": "expect_column_median_to_be_between",
-        "kwargs": {"column": "amount", "min_value": 0},
+        "kwargs": {"column": "v", "min_value": 0},
     }  # has a job of its own after the write
     code, _ = bench.run(expectations=[NOT_NULL, median], task_id="described")
     assert code == 0

@@ -78,4 +78,5 @@ def columns_of(kwargs: Mapping[str, Any]) -> tuple[str, ...]:
         listed = listed.get("first")
     if isinstance(listed, list | tuple):
         named += listed
-    return tuple(column for column in named if isinstance(column, str))
+    columns = [column for column in named if isinstance(column, str)]
+    return tuple(columns)

@@ -81,6 +81,15 @@ class Report:
     failure: Failure | None = None
     protocol: int = PROTOCOL
 
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict of this attempt, or of an earlier try that had judged the work already."""
+        if self.judgement:
+            return self.judgement.verdict
+        if self.output:
+            return self.output.verdict
+        return None
+
     def to_json(self) -> str:
         """Return this report as a JSON document."""
         return json.dumps(asdict(self), indent=1, default=str)

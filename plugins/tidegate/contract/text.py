@@ -1,8 +1,9 @@
-"""A value as text, bounded: the one way in which examples, bounds and observed values are spelled."""
+"""A value as text, bounded: the one spelling of examples, bounds and observed values."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import singledispatch
 from typing import Any
 
 from tidegate.contract.judgement import MORE
@@ -21,7 +22,7 @@ def brief(value: object, longest: int) -> str:
 
 
 def number(value: float | Decimal) -> str:
-    """Return a number as a person writes it: ``3``, ``4.5``, ``1.38889``; a decimal keeps digits."""
+    """Return a number as a person writes it: ``3``, ``4.5``, ``1.38889``; decimals keep digits."""
     if not isinstance(value, float):
         return str(value)
     if value.is_integer() and abs(value) < _EXACT:
@@ -29,29 +30,52 @@ def number(value: float | Decimal) -> str:
     return f"{value:.6g}"
 
 
+@singledispatch
 def _text(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float | Decimal):
-        return number(value)
-    if isinstance(value, Mapping):
-        return _object(value)
-    if isinstance(value, list | tuple | set | frozenset):
-        return _items([_text(item) for item in value], 0)
-    return value.isoformat() if isinstance(value, date) else str(value)
+    return str(value)
 
 
-def _object(value: Mapping[str, Any]) -> str:
+@_text.register
+def _null_text(value: None) -> str:
+    return "null"
+
+
+@_text.register
+def _bool_text(value: bool) -> str:
+    return str(value).lower()
+
+
+@_text.register(int)
+@_text.register(float)
+@_text.register(Decimal)
+def _number_text(value: float | Decimal) -> str:
+    return number(value)
+
+
+@_text.register
+def _date_text(value: date) -> str:
+    return value.isoformat()
+
+
+@_text.register(Mapping)
+def _object_text(value: Mapping[str, Any]) -> str:
     if set(value) == {"first", MORE}:  # a bounded list
         return _items([_text(item) for item in value["first"]], value[MORE])
     told = [f"{key}: {_text(item)}" for key, item in value.items() if key != MORE]
     return _items(told, value.get(MORE, 0))
 
 
+@_text.register(list)
+@_text.register(tuple)
+@_text.register(set)
+@_text.register(frozenset)
+def _collection_text(value: Sequence[Any]) -> str:
+    return _items([_text(item) for item in value], 0)
+
+
 def _items(texts: Sequence[str], left_out: int) -> str:
-    shown = ", ".join(texts[:_SHOWN])
-    more = max(len(texts) - _SHOWN, 0) + left_out
-    rest = f", … {more} more" if more else ""
-    return f"{{{shown}{rest}}}"
+    shown = list(texts[:_SHOWN])
+    more = len(texts) - len(shown) + left_out
+    if more:
+        shown.append(f"… {more} more")
+    return f"{{{', '.join(shown)}}}"

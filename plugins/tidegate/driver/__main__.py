@@ -1,4 +1,4 @@
-"""One attempt of one stage: ``spark-submit --py-files tidegate.zip tidegate_driver.py spec.json``."""
+"""One attempt: ``spark-submit --py-files tidegate.zip tidegate_driver.py spec.json``."""
 
 import sys
 from pathlib import Path
@@ -12,8 +12,10 @@ from tidegate.driver.measures import measure
 from tidegate.driver.record import Record, say
 from tidegate.driver.session import die_with_parent
 
-HELD, FAILED = 65, 70
-"""Exit codes (sysexits.h: EX_DATAERR, EX_SOFTWARE), for whoever looks at Spark alone."""
+HELD = 65
+"""Exit code of a closed gate, for whoever looks at Spark alone (sysexits.h: EX_DATAERR)."""
+FAILED = 70
+"""Exit code of a failure (EX_SOFTWARE)."""
 
 
 def run(spec: StageSpec) -> int:

@@ -8,6 +8,17 @@ from tidegate.contract import KINDS, RESERVED, Kind, is_table, parse_read
 from tidegate.errors import SpecError
 
 _MODEL = re.compile(r"[^/:%\"']+")
+_MODES = ("replace", "append")
+_ENGINES = ("graphx", "graphframes")
+
+
+def require(holds: object, task_id: str, told: str) -> None:
+    """Refuse what does not hold.
+
+    :raises SpecError: naming the task, and saying ``told``.
+    """
+    if not holds:
+        raise SpecError(f"task {task_id!r}: {told}")
 
 
 def templated(value: object) -> bool:
@@ -26,35 +37,30 @@ def check_reads(task_id: str, reads: object) -> None:
             "e.g. reads={'orders': 'lake.shop.orders'}"
         )
     for name, value in reads.items():
-        if name in RESERVED:
-            raise SpecError(
-                f"task {task_id!r}: reads[{name!r}]: {RESERVED} are what every job is offered; "
-                "choose another name"
-            )
-        if isinstance(value, str | Mapping) and not any(map(templated, _texts(value))):
-            _named(task_id, name, value)
-        elif isinstance(value, str):
-            # The rendered value decides; the ending of a path is mostly outside its template.
-            if not isinstance(name, str) or not name.isidentifier():
-                _named(task_id, name, value)
-        elif not isinstance(value, Mapping) and not hasattr(value, "resolve"):
-            raise SpecError(
-                f"task {task_id!r}: reads[{name!r}] is {type(value).__name__}; "
-                "give a path, a table or a stage"
-            )
+        _check_read(task_id, name, value)
 
 
-def _named(task_id: str, name: object, value: object) -> None:
+def _check_read(task_id: str, name: object, value: object) -> None:
+    taken = f"reads[{name!r}]: {RESERVED} are what every job is offered; choose another name"
+    require(name not in RESERVED, task_id, taken)
+    if isinstance(value, str):
+        # Of a template, the rendered value decides: the ending of a path is mostly outside it.
+        _parse(task_id, name, "rendered.csv" if templated(value) else value)
+    elif isinstance(value, Mapping):
+        if not any(map(templated, value.values())):
+            _parse(task_id, name, value)
+    else:
+        given = type(value).__name__
+        told = f"reads[{name!r}] is {given}; give a path, a table or a stage"
+        require(hasattr(value, "resolve"), task_id, told)  # another task's output
+
+
+def _parse(task_id: str, name: object, value: object) -> None:
     try:
         parse_read(str(name), value)
     except SpecError as wrong:
+        # The same words, but for the task: which one it is, parse_read cannot know.
         raise SpecError(f"task {task_id!r}: {wrong}") from None
-
-
-def _texts(value: str | Mapping[str, Any]) -> Iterable[Any]:
-    if isinstance(value, str):
-        return (value,)
-    return value.values()
 
 
 def check_writes(task_id: str, kind: Kind, writes: str | None) -> None:
@@ -66,20 +72,17 @@ def check_writes(task_id: str, kind: Kind, writes: str | None) -> None:
     publishes = KINDS[kind].publishes
     if publishes == "nothing" or templated(writes):
         return
-    if not isinstance(writes, str) or not writes:
-        raise SpecError(
-            f"task {task_id!r}: writes={writes!r}; name the {publishes} it publishes to"
+    told = f"writes={writes!r}; name the {publishes} it publishes to"
+    require(isinstance(writes, str) and writes, task_id, told)
+    if publishes == "model":
+        told = f"writes={writes!r} is no MLflow model name (no '/', ':', '%' or quotes)"
+        require(_MODEL.fullmatch(str(writes)), task_id, told)
+    else:
+        told = (
+            f"writes={writes!r} names no catalog; write catalog.namespace.table, "
+            "such as 'lake.shop.orders'"
         )
-    if publishes == "model" and not _MODEL.fullmatch(writes):
-        raise SpecError(
-            f"task {task_id!r}: writes={writes!r} is no MLflow model name "
-            "(no '/', ':', '%' or quotes)"
-        )
-    if publishes == "table" and not is_table(writes):
-        raise SpecError(
-            f"task {task_id!r}: writes={writes!r} names no catalog; write "
-            "catalog.namespace.table, such as 'lake.shop.orders'"
-        )
+        require(is_table(str(writes)), task_id, told)
 
 
 def check_mode(task_id: str, kind: Kind, mode: str, partition: object) -> None:
@@ -87,27 +90,20 @@ def check_mode(task_id: str, kind: Kind, mode: str, partition: object) -> None:
 
     :raises SpecError: if they do not, or either has no meaning for this kind.
     """
-    if mode not in ("replace", "append"):
-        raise SpecError(f"task {task_id!r}: mode={mode!r}; use 'replace' (the default) or 'append'")
-    if partition is not None and not _is_partition(partition):
-        raise SpecError(
-            f"task {task_id!r}: partition={partition!r}; give column to value, "
-            "e.g. {'ds': '{{ ds }}'}"
-        )
-    if partition and mode == "append":
-        raise SpecError(
-            f"task {task_id!r}: a partition is replaced whole; leave partition out to append, "
-            "or mode to replace"
-        )
-    if KINDS[kind].publishes != "table" and (partition or mode == "append"):
-        raise SpecError(
-            f"task {task_id!r}: partition and mode are for tables; a {kind} stage writes none"
-        )
+    require(mode in _MODES, task_id, f"mode={mode!r}; use 'replace' (the default) or 'append'")
+    told = f"partition={partition!r}; give column to value, e.g. {{'ds': '{{{{ ds }}}}'}}"
+    require(_is_partition(partition), task_id, told)
+    appends = mode == "append"
+    told = "a partition is replaced whole; leave partition out to append, or mode to replace"
+    require(not (partition and appends), task_id, told)
+    told = f"partition and mode are for tables; a {kind} stage writes none"
+    is_plain = not partition and not appends
+    require(is_plain or KINDS[kind].publishes == "table", task_id, told)
 
 
 def _is_partition(partition: object) -> bool:
     if not isinstance(partition, Mapping):
-        return False
+        return partition is None
     texts = [*partition, *partition.values()]
     return all(isinstance(text, str) and text for text in texts)
 
@@ -117,13 +113,15 @@ def check_sole_writer(task_id: str, writes: str | None, others: Iterable[Any]) -
 
     :raises SpecError: naming the first.
     """
-    for other in others:
-        if writes and getattr(other, "writes", None) == writes and other.task_id != task_id:
-            raise SpecError(
-                f"task {task_id!r}: {writes} is already written by task {other.task_id!r}; "
-                "two stages of one DAG would replace each other's rows: give each its own table, "
-                "or let one stage read both inputs"
-            )
+    if not writes:
+        return
+    writers = [other.task_id for other in others if getattr(other, "writes", None) == writes]
+    for other in sorted(set(writers) - {task_id}):
+        raise SpecError(
+            f"task {task_id!r}: {writes} is already written by task {other!r}; "
+            "two stages of one DAG would replace each other's rows: give each its own table, "
+            "or let one stage read both inputs"
+        )
 
 
 def require_suffix(task_id: str, kind: Kind, job: str | None) -> None:
@@ -134,10 +132,8 @@ def require_suffix(task_id: str, kind: Kind, job: str | None) -> None:
     suffix = KINDS[kind].suffix
     if suffix is None or templated(job):
         return
-    if not isinstance(job, str) or not job.endswith(suffix):
-        raise SpecError(
-            f"task {task_id!r}: job={job!r}; this operator runs a {suffix} file of spark_jobs/"
-        )
+    told = f"job={job!r}; this operator runs a {suffix} file of spark_jobs/"
+    require(isinstance(job, str) and job.endswith(suffix), task_id, told)
 
 
 def require_inputs(
@@ -147,10 +143,10 @@ def require_inputs(
 
     :raises SpecError: naming what is missing.
     """
-    if missing := [name for name in needed if name not in reads]:
-        raise SpecError(
-            f"task {task_id!r}: a graph is built from reads 'vertices' and 'edges'; "
-            f"{missing} missing, got {sorted(reads)}"
-        )
-    if engine not in ("graphx", "graphframes"):
-        raise SpecError(f"task {task_id!r}: engine={engine!r}; use 'graphx' or 'graphframes'")
+    missing = [name for name in needed if name not in reads]
+    told = (
+        "a graph is built from reads 'vertices' and 'edges'; "
+        f"{missing} missing, got {sorted(reads)}"
+    )
+    require(not missing, task_id, told)
+    require(engine in _ENGINES, task_id, f"engine={engine!r}; use 'graphx' or 'graphframes'")

@@ -1,8 +1,9 @@
 """What a stage that went through hands on to other tasks: by XCom, and by its Asset's event."""
 
+from dataclasses import replace
 from typing import Any
 
-from tidegate.contract import KINDS, Report, StageSpec, TableRead, Verdict, read_as_json
+from tidegate.contract import KINDS, Report, StageSpec, TableRead, read_as_json
 from tidegate.store import REPORT, AttemptFiles
 
 EXTRA = ("verdict", "suite", "rows", "snapshot_id", "run_id", "partition")
@@ -19,7 +20,7 @@ def result_of(spec: StageSpec, report: Report) -> dict[str, Any]:
     return {
         "read": _read(spec, report),
         "rows": rows,
-        "verdict": _verdict(report),
+        "verdict": report.verdict,
         "suite": spec.suite.name,
         "snapshot_id": version,
         "run_id": spec.attempt.run_id,
@@ -42,17 +43,10 @@ def _read(spec: StageSpec, report: Report) -> dict[str, Any]:
 
 def _judged(spec: StageSpec, report: Report) -> dict[str, Any]:
     """Return what a gate of its own judged, at the snapshot it was judged at."""
-    read = {key: value for key, value in read_as_json(spec.reads[0]).items() if value}
-    del read["name"]
+    judged = spec.reads[0]
     snapshot = report.inputs[0].snapshot_id
-    if snapshot and isinstance(spec.reads[0], TableRead):
-        read["snapshot_id"] = snapshot
-    return read
-
-
-def _verdict(report: Report) -> Verdict | None:
-    if report.judgement:
-        return report.judgement.verdict
-    if report.output:
-        return report.output.verdict
-    return None
+    if isinstance(judged, TableRead):
+        judged = replace(judged, snapshot_id=snapshot or judged.snapshot_id)
+    read = read_as_json(judged)
+    del read["name"]
+    return {key: value for key, value in read.items() if value}

@@ -56,7 +56,10 @@ ADVICE: dict[type[TidegateError], Advice] = {
         delay=timedelta(seconds=30),
     ),
     PublishError: Advice(
-        reason="the retry publishes what is still staged and judged, or does the work again on what has moved",
+        reason=(
+            "the retry publishes what is still staged and judged, or does the work again on "
+            "what has moved"
+        ),
         do="check who else writes this table",
         delay=timedelta(seconds=30),
     ),

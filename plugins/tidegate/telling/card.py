@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-from tidegate.contract import KINDS, Expectation, Output, Report, Severity, StageSpec
+from tidegate.contract import KINDS, Expectation, Judgement, Report, Severity, StageSpec
 from tidegate.errors import GateClosed, TidegateError
 from tidegate.store import DOCS, AttemptFiles
 from tidegate.telling.advice import ADVICE, Advice
@@ -24,40 +24,47 @@ def card(spec: StageSpec, error: TidegateError, report: Report | None, log: str)
     :param log: where Spark's whole output lies.
     """
     advice = ADVICE[type(error)]
-    rows = [_head(spec, error, report), *_reasons(error, report), ("retry", _retry(advice))]
-    if report and report.output and report.output.held_at:
-        rows.append(("held", _held(report, report.output)))
-    files = AttemptFiles(spec.folder)
-    if report and files.exists(DOCS):
-        rows.append(("look", str(files.path(DOCS))))
+    rows = [_head(spec, error), *_reasons(error, report), ("retry", _retry(advice))]
+    if report:
+        rows += _held(report)
+    docs = AttemptFiles(spec.folder).path(DOCS)
+    if docs.is_file():
+        rows.append(("look", str(docs)))
     rows += [("log", log), ("do", advice.do)]
     return [f"| {mark:6} {text}"[:_LONGEST_LINE] for mark, text in rows]
 
 
 def verdict_of(e: Expectation) -> str:
     """Return how an expectation is marked: ``pass``, or by its severity."""
-    return "pass" if e.success else VERDICTS[e.severity]
+    if e.success:
+        return "pass"
+    return VERDICTS[e.severity]
 
 
-def _head(spec: StageSpec, error: TidegateError, report: Report | None) -> Row:
+def _head(spec: StageSpec, error: TidegateError) -> Row:
     attempt = spec.attempt
     told = _spaced(type(error).__name__)
     told += f"  {attempt.dag_id} / {attempt.task_id}  try {attempt.try_number}"
-    if isinstance(error, GateClosed) and report:
+    if isinstance(error, GateClosed):
         told += f"  suite {spec.suite.name}"
     return "", told
 
 
 def _reasons(error: TidegateError, report: Report | None) -> list[Row]:
     if isinstance(error, GateClosed) and report and report.judgement:
-        failed = report.judgement.failed
-        rows = [(verdict_of(each), sentence(each)) for each in failed[:MOST_FAILURES]]
-        if len(failed) > MOST_FAILURES:
-            rows.append(("", f"… and {len(failed) - MOST_FAILURES} more in the report"))
-        return rows
+        return _failed(report.judgement)
     rows = [("why", line) for line in str(error).splitlines()[:3]]
     if error.cause and error.cause not in str(error):
         rows.append(("cause", error.cause))
+    return rows
+
+
+def _failed(judgement: Judgement) -> list[Row]:
+    failed = judgement.failed
+    rows = [(verdict_of(each), sentence(each)) for each in failed[:MOST_FAILURES]]
+    left_out = len(failed) - len(rows)
+    if left_out:
+        rows.append(("", f"… and {left_out} more in the report"))
     return rows
 
 
@@ -67,14 +74,17 @@ def _retry(advice: Advice) -> str:
     return f"in {_delay(advice.delay)}, if tries are left: {advice.reason}"
 
 
-def _held(report: Report, output: Output) -> str:
+def _held(report: Report) -> list[Row]:
+    output = report.output
+    if output is None or not output.held_at:
+        return []
     row = KINDS[report.kind]
     if report.outcome != "held" or row.publishes == "nothing":
-        return f"{output.target}: nothing downstream reads it"
+        return [("held", f"{output.target}: nothing downstream reads it")]
     see = "readers see nothing, as before"
     if output.previous:
         see = f"readers still see {row.unit} {output.previous}"
-    return f"{output.held_at} ({row.unit} {output.version}), NOT published; {see}"
+    return [("held", f"{output.held_at} ({row.unit} {output.version}), NOT published; {see}")]
 
 
 def _spaced(name: str) -> str:

@@ -14,7 +14,7 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 def green(report: Report) -> list[str]:
     """Return the lines of a stage that went through: inputs, gate, output, time."""
     lines = [_input(each) for each in report.inputs[:_MOST_INPUTS]]
-    if report.judgement and report.judgement.expectations:
+    if report.judgement:
         lines += _table(report.judgement)
     if report.output:
         lines.append(_end(report, report.output))
@@ -22,22 +22,34 @@ def green(report: Report) -> list[str]:
 
 
 def _input(each: Input) -> str:
-    snapshot = f" snapshot {each.snapshot_id}" if each.snapshot_id else ""
-    return f"[in ] {each.name} = {each.source}{snapshot}"
+    told = f"[in ] {each.name} = {each.source}"
+    if each.snapshot_id:
+        told += f" snapshot {each.snapshot_id}"
+    return told
 
 
 def _end(report: Report, output: Output) -> str:
-    verb = "passed"
-    if report.outcome != "passed":
-        rows = "" if output.rows is None else f"{output.rows:,} rows "
-        verb = f"published {rows}as {KINDS[report.kind].unit} {output.version}"
-    was = f" (was {output.previous})" if output.previous else ""
-    verdict = report.judgement.verdict if report.judgement else output.verdict
-    note = f"; {output.note}" if output.note else ""
-    return f"[end] {output.target}: {verb}{was}, verdict {verdict}{note}"
+    told = f"[end] {output.target}: {_done(report, output)}"
+    if output.previous:
+        told += f" (was {output.previous})"
+    told += f", verdict {report.verdict}"
+    if output.note:
+        told += f"; {output.note}"
+    return told
+
+
+def _done(report: Report, output: Output) -> str:
+    if report.outcome == "passed":
+        return "passed"
+    as_what = f"as {KINDS[report.kind].unit} {output.version}"
+    if output.rows is None:
+        return f"published {as_what}"
+    return f"published {output.rows:,} rows {as_what}"
 
 
 def _table(judgement: Judgement) -> list[str]:
+    if not judgement.expectations:
+        return []
     passed = [each for each in judgement.expectations if each.success]
     shown = [*judgement.failed, *passed][:_MOST_EXPECTATIONS]
     lines = [f"[gate] {'expectation':58} {'observed':22} {'bound':22} verdict"]

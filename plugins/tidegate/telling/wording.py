@@ -39,6 +39,9 @@ _BY_ARGUMENT = {
     "unexpected_rows_query": "no rows from",
 }
 
+_GREATER = {False: "A > B", True: "A >= B"}
+"""By ``or_equal``."""
+
 
 def rule(e: Expectation) -> str:
     """Return ``wind_speed must be between`` for a ``…_values_to_be_between`` on that column."""
@@ -54,8 +57,9 @@ def rule(e: Expectation) -> str:
 
 def sentence(e: Expectation) -> str:
     """Return rule, bound, what was seen and examples, in one line of at most 220 characters."""
-    examples = f", e.g. {', '.join(e.examples)}" if e.examples else ""
-    told = f"{rule(e)} ({bound(e)}): {_seen(e)}{examples}"
+    told = f"{rule(e)} ({bound(e)}): {_seen(e)}"
+    if e.examples:
+        told += f", e.g. {', '.join(e.examples)}"
     return shorten(told, _LONGEST_SENTENCE, placeholder=" …")
 
 
@@ -64,7 +68,9 @@ def _seen(e: Expectation) -> str:
         return e.exception
     if e.unexpected is None:
         return f"observed {observed(e)}"
-    share = "" if e.share is None else f" ({e.share:.2%})"
+    share = ""
+    if e.share is not None:
+        share = f" ({e.share:.2%})"
     if e.unexpected == 1:
         return f"1 row{share} is not"
     return f"{e.unexpected:,} rows{share} are not"
@@ -94,46 +100,48 @@ def _share(mostly: Json) -> str:
 
 
 def _when(condition: Json) -> str:
-    return f"where {_condition(condition)}" if condition else ""
+    if isinstance(condition, Mapping):
+        told = condition.get("filter") or condition.get("pass_through_filter") or dict(condition)
+        return f"where {brief(told, _LONGEST)}"
+    if condition:
+        return f"where {brief(condition, _LONGEST)}"
+    return ""
 
 
 def _range(kwargs: Mapping[str, Json]) -> str:
     low = kwargs.get("min_value")
     high = kwargs.get("max_value")
-    above = ">" if kwargs.get("strict_min") else ">="
-    below = "<" if kwargs.get("strict_max") else "<="
-    if low is None and high is None:
-        return ""
-    if high is None:
-        return f"{above} {brief(low, 2 * _LONGEST)}"
-    if low is None:
-        return f"{below} {brief(high, 2 * _LONGEST)}"
-    if (above, below) == (">=", "<="):
+    strict = kwargs.get("strict_min") or kwargs.get("strict_max")
+    if low is not None and high is not None and not strict:
         return f"{brief(low, 2 * _LONGEST)} .. {brief(high, 2 * _LONGEST)}"
-    return f"{above} {brief(low, 2 * _LONGEST)}, {below} {brief(high, 2 * _LONGEST)}"
+    return ", ".join(filter(None, (_end(kwargs, "min", ">"), _end(kwargs, "max", "<"))))
+
+
+def _end(kwargs: Mapping[str, Json], end: str, sign: str) -> str:
+    """Return one end of a range, as in ``>= 3``; empty if it is open."""
+    value = kwargs.get(f"{end}_value")
+    if value is None:
+        return ""
+    if not kwargs.get(f"strict_{end}"):
+        sign += "="
+    return f"{sign} {brief(value, 2 * _LONGEST)}"
 
 
 def _argument(type_: str, kwargs: Mapping[str, Json]) -> str:
     if type_.endswith("_a_to_be_greater_than_b"):
-        return "A >= B" if kwargs.get("or_equal") else "A > B"
-    for name, word in _BY_ARGUMENT.items():
-        if name in kwargs:
-            negated = "not " if "_not_" in type_ else ""
-            return f"{negated}{word} {brief(kwargs[name], _LONGEST)}"
-    return ""
+        return _GREATER[bool(kwargs.get("or_equal"))]
+    given = [name for name in _BY_ARGUMENT if name in kwargs]
+    if not given:
+        return ""
+    told = f"{_BY_ARGUMENT[given[0]]} {brief(kwargs[given[0]], _LONGEST)}"
+    if "_not_" in type_:
+        return f"not {told}"
+    return told
 
 
 def _rest(kwargs: Mapping[str, Json]) -> str:
     given = [name for name in kwargs if name not in _NOT_A_BOUND]
     return ", ".join(f"{name} = {brief(kwargs[name], 40)}" for name in given)
-
-
-def _condition(condition: Json) -> str:
-    if isinstance(condition, Mapping):
-        condition = (
-            condition.get("filter") or condition.get("pass_through_filter") or dict(condition)
-        )
-    return brief(condition, _LONGEST)
 
 
 def observed(e: Expectation) -> str:
