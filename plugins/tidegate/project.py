@@ -1,6 +1,7 @@
 """The project folder: where a DAG's jobs, suites and relative paths lie, beside the DAG file."""
 
 import json
+import os
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -60,6 +61,9 @@ class Project:
 
     def _file(self, folder: Path, name: str, what: str) -> Path:
         file = folder / name
+        # Links are followed first: a folder may be mounted by one, but what it holds stays in it.
+        if not file.resolve().is_relative_to(folder.resolve()):
+            raise SpecError(f"{what}: it lies outside {folder}; name a file in there")
         if not file.is_file():
             raise SpecError(f"{what}: no file {file}; {_hint(folder, name)}")
         return file
@@ -68,11 +72,18 @@ class Project:
         """Return ``read`` with a relative path made absolute: it means the project folder.
 
         Executors run in other folders than the DAG's author thinks of.
+
+        :raises SpecError: if a relative path leaves the project.
         """
         if not isinstance(read, PathRead):
             return read
         if read.path.startswith("/") or ":" in read.path.partition("/")[0]:
             return read
+        if os.path.normpath(read.path).partition("/")[0] == "..":
+            raise SpecError(
+                f"reads[{read.name!r}]: {read.path!r} leaves the project {self.root}; give a path "
+                "below it, or an absolute one"
+            )
         # Not as_uri(): Hadoop takes a path as it is written: percent signs, blanks and globs too.
         return replace(read, path=f"file://{self.root / read.path}")
 

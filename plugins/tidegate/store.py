@@ -2,12 +2,18 @@
 
 A store's root is a URI, ready for object stores; what is reached so far is the file system (a plain
 path or ``file://``). Every name of a file that an attempt leaves stands in this module.
+
+Who can write a folder above the attempt's can replace it whole: docs/security.md says whom a store
+trusts. Within it, nothing is followed that somebody else laid there.
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 from urllib.parse import quote
 
 from tidegate.contract import Attempt
@@ -17,11 +23,16 @@ SPEC = "spec.json"
 """What was asked."""
 REPORT = "report.json"
 """How it went."""
+TOLD = "told.jsonl"
+"""What the driver tells the task log while it works: one JSON object a line."""
 DOCS = "data_docs.html"
 """Great Expectations' own page."""
 LOG = "spark.log"
 """Spark's whole output."""
-_LONGEST_REPORT = 64 * 1024 * 1024
+LONGEST = 16 * 1024 * 1024
+"""The most bytes that are read of a file; a report of a thousand expectations has two million."""
+_LONGEST_NAME = 200
+"""Bytes; file systems take 255, and a file being written has a longer name."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,21 @@ class AttemptFiles:
             )
         return Path(rest)
 
+    def create(self) -> None:
+        """Make the folder, new and empty and for its owner alone, whatever the umask.
+
+        What an earlier execution of the same try left (or a stranger has laid there, a link too) is
+        moved aside, not used.
+        """
+        folder = self.folder
+        for parent in reversed(folder.parents):
+            if not parent.is_dir():
+                parent.mkdir(mode=0o755, exist_ok=True)
+        if os.path.lexists(folder):
+            folder.rename(folder.with_name(f"earlier-{folder.name}-{token_hex(4)}"))
+        folder.mkdir(mode=0o700)
+        folder.chmod(0o700)  # a umask may take even the owner's rights away
+
     def path(self, name: str) -> Path:
         """Return where a file lies, for a process that needs it by its path."""
         return self.folder / name
@@ -62,29 +88,47 @@ class AttemptFiles:
     def read(self, name: str) -> str:
         """Return a file's text.
 
-        :raises OSError: if it is not there or cannot be read.
-        :raises ValueError: if it is larger than any report, or no UTF-8.
+        :raises OSError: if it is not there, is a link, or cannot be read.
+        :raises ValueError: if it is no plain file, larger than any report, or no UTF-8.
         """
-        file = self.path(name)
-        if file.stat().st_size > _LONGEST_REPORT:
-            raise ValueError(f"{file} is larger than {_LONGEST_REPORT} bytes")
-        return file.read_text(encoding="utf-8")
+        with open(self._open(name, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            state = os.fstat(file.fileno())
+            if not stat.S_ISREG(state.st_mode) or state.st_size > LONGEST:
+                raise ValueError(f"{name} is no plain file of at most {LONGEST:,} bytes")
+            return file.read(LONGEST).decode("utf-8")
 
     def write(self, name: str, text: str) -> None:
         """Write a file for its owner alone, whole or not at all: nobody ever reads half of it."""
-        file = self.path(name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        aside = file.with_name(f".{name}.{os.getpid()}")
-        private = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(private, "w", encoding="utf-8") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        aside.replace(file)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        aside = f".{name}.{token_hex(4)}"
+        try:
+            with open(self.open_new(aside), "w", encoding="utf-8") as out:
+                out.write(text)
+                out.flush()
+                os.fsync(out.fileno())
+            self.path(aside).replace(self.path(name))
+        finally:
+            # On a full disk, half a file stays behind and would never be cleaned up.
+            self.remove(aside)
+
+    def open_new(self, name: str) -> int:
+        """Return a descriptor to write a file that must not be there yet, for its owner alone."""
+        return self._open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+
+    def append(self, name: str, line: str) -> None:
+        """Add one line to a file; lines of one process never mix."""
+        out = self._open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        try:
+            os.write(out, f"{line}\n".encode())
+        finally:
+            os.close(out)
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
         self.path(name).unlink(missing_ok=True)
+
+    def _open(self, name: str, flags: int) -> int:
+        return os.open(self.path(name), flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
 @dataclass(frozen=True)
@@ -95,17 +139,38 @@ class Store:
 
     def files(self, attempt: Attempt) -> AttemptFiles:
         """Return where an attempt's files lie: ``<dag>/<run>/<task>/map=<index>/try=<number>``."""
-        run = quote(attempt.run_id, safe=":+")
-        task = quote(attempt.task_id, safe="")
-        below = (attempt.dag_id, run, task, f"map={attempt.map_index}", f"try={attempt.try_number}")
-        return AttemptFiles("/".join((self.root.rstrip("/"), *below)))
+        task = f"{self._run(attempt.dag_id, attempt.run_id)}/{_name(attempt.task_id)}"
+        return AttemptFiles(f"{task}/map={attempt.map_index}/try={attempt.try_number}")
+
+    def earlier(self, attempt: Attempt) -> Iterator[AttemptFiles]:
+        """Yield the files of an attempt's earlier tries, as far as they are there."""
+        here = self.files(attempt).folder.parent
+        for folder in sorted(here.glob("*try=*")):
+            if folder.is_dir() and not folder.is_symlink():
+                yield AttemptFiles(str(folder))
 
     def of_run(self, dag_id: str, run_id: str) -> Iterator[AttemptFiles]:
         """Yield the files of every attempt of a DAG run that left a report, sorted by path."""
-        run = AttemptFiles(f"{self.root.rstrip('/')}/{dag_id}/{quote(run_id, safe=':+')}").folder
+        run = AttemptFiles(self._run(dag_id, run_id)).folder
         for report in sorted(run.glob(f"*/map=*/try=*/{REPORT}")):
             yield AttemptFiles(str(report.parent))
 
     def packages(self) -> Path:
-        """Return the folder for packed drivers, which attempts share."""
-        return AttemptFiles(f"{self.root.rstrip('/')}/driver").folder
+        """Return the folder for packed drivers, which attempts share; no DAG's folder has ``=``."""
+        return AttemptFiles(f"{self.root.rstrip('/')}/driver=packed").folder
+
+    def _run(self, dag_id: str, run_id: str) -> str:
+        return "/".join((self.root.rstrip("/"), _name(dag_id), _name(run_id)))
+
+
+def _name(id_: str) -> str:
+    """Return an id as the name of one folder, below any file system's limit and never ``..``.
+
+    A colon stays out of it: Hadoop takes what stands before one for a scheme.
+    """
+    quoted = quote(id_, safe="+")
+    if not quoted.strip("."):
+        quoted = quoted.replace(".", "%2E")
+    if len(quoted) > _LONGEST_NAME:
+        quoted = f"{quoted[:150]}~{sha256(id_.encode()).hexdigest()[:32]}"
+    return quoted

@@ -1,4 +1,4 @@
-"""A project on disk, a fake ``spark-submit`` that leaves a report, and the context Airflow hands to ``execute``."""
+"""A project on disk, a fake ``spark-submit`` that leaves a report, and Airflow's context."""
 
 import json
 import stat
@@ -16,34 +16,52 @@ SUITE = {
 }
 FAKE = """#!{python}
 import json, os, sys, time
+from dataclasses import asdict, replace
 from pathlib import Path
 sys.path.insert(0, {plugins!r})
 from tidegate.contract import Expectation, Failure, Input, Judgement, Output, Report, StageSpec
-from tidegate.store import REPORT, AttemptFiles
+from tidegate.store import REPORT, TOLD, AttemptFiles
 
 spec_file = Path(sys.argv[-1])
 spec = StageSpec.from_json(spec_file.read_text())
 spec_file.with_name("spec.seen.json").write_text(spec_file.read_text())
+spec_file.with_name("environment.json").write_text(json.dumps(dict(os.environ)))
 spec_file.with_name("argv.json").write_text(json.dumps(sys.argv))
 how = json.loads(Path({how!r}).read_text())
-print("tidegate| ui http://127.0.0.1:4040", flush=True)
+files = AttemptFiles(spec.folder)
+files.append(TOLD, json.dumps({{"ui": "http://127.0.0.1:4040"}}))
+for line in how.get("tells", []):
+    files.append(TOLD, line)
 for line in how.get("prints", []):
     print(line, flush=True)
+sys.stdout.buffer.write(bytes.fromhex(how.get("bytes", "")))
+for _ in range(how.get("megabytes", 0)):
+    sys.stdout.buffer.write(b"x" * 1024 * 1024)
+sys.stdout.flush()
 time.sleep(how.get("sleeps", 0))
-if outcome := how.get("outcome"):
-    missed = Expectation(id="1", type="expect_column_values_to_not_be_null", severity="critical", success=False,
-                         kwargs={{"column": "id"}}, unexpected=2, share=0.02, elements=100)
-    judged = None if outcome == "failed" else Judgement(
-        verdict="closed" if outcome == "held" else "pass", expectations=(missed,) if outcome == "held" else ())
-    failure = Failure(type=how["type"], message=how["message"], cause="the cause") if outcome == "failed" else None
-    output = None if outcome == "failed" else Output(
-        target=spec.writes or spec.reads[0].source, rows=100, version=7, previous=6,
-        held_at="aside" if outcome == "held" else None)
-    report = Report(attempt=spec.attempt, kind=spec.kind, outcome=outcome, judgement=judged, output=output,
-                    failure=failure,
-                    inputs=tuple(Input(name=r.name, source=r.source) for r in spec.reads), steps={{"session": 1.0}},
-                    spark={{"application": "app-1"}})
-    AttemptFiles(spec.folder).write(REPORT, report.to_json())
+if "leaves" in how:
+    files.write(REPORT, how["leaves"].replace("ATTEMPT", json.dumps(asdict(spec.attempt))))
+elif outcome := how.get("outcome"):
+    missed = Expectation(
+        id="1", type="expect_column_values_to_not_be_null", severity="critical", success=False,
+        kwargs={{"column": "id"}}, unexpected=2, share=0.02, elements=100,
+    )
+    output = Output(
+        target=spec.writes or spec.reads[0].source, rows=100, version=7, previous=6
+    )
+    told = {{"judgement": Judgement(verdict="pass"), "output": output}}
+    if outcome == "held":
+        closed = Judgement(verdict="closed", expectations=(missed,))
+        told = {{"judgement": closed, "output": replace(output, held_at="aside")}}
+    if outcome == "failed":
+        failure = Failure(type=how["type"], message=how["message"], cause="the cause")
+        told = {{"failure": failure}}
+    report = Report(
+        attempt=spec.attempt, kind=spec.kind, outcome=outcome, **told,
+        inputs=tuple(Input(name=r.name, source=r.source) for r in spec.reads),
+        steps={{"session": 1.0}}, spark={{"application": "app-1"}},
+    )
+    files.write(REPORT, report.to_json())
 sys.exit(how.get("exit", 0))
 """
 

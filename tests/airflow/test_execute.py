@@ -121,10 +121,13 @@ def test_exit_code_zero_without_a_report_is_a_lost_driver(project: FakeProject) 
         task.execute(context(task))
 
 
-def test_a_report_counts_whatever_the_exit_code(project: FakeProject) -> None:
+def test_a_driver_that_ends_badly_has_not_gone_through_whatever_it_reported(
+    project: FakeProject,
+) -> None:
     project.submit_will(outcome="published", exit=1)
     task = batch(project)
-    assert task.execute(context(task))["snapshot_id"] == 7
+    with pytest.raises(DriverLost, match="reported 'published', and then ended with exit code 1"):
+        task.execute(context(task))
 
 
 def test_the_report_of_an_earlier_execution_of_the_same_try_is_not_believed(
@@ -142,7 +145,9 @@ def test_sparks_own_lines_go_to_a_file_and_ours_to_the_task_log(
     project: FakeProject, capfd: pytest.CaptureFixture[str]
 ) -> None:
     project.submit_will(
-        outcome="published", prints=["26/01/01 INFO noise"] * 500 + ["tidegate| wrote 3 rows aside"]
+        outcome="published",
+        prints=["26/01/01 INFO noise"] * 500,
+        tells=['{"say": "wrote 3 rows aside"}'],
     )
     task = batch(project)
     at = context(task)

@@ -43,9 +43,8 @@ def expectation(**overrides: Any) -> Expectation:
 
 
 def failing(**overrides: Any) -> Expectation:
-    return expectation(
-        success=False, unexpected=1, share=0.0139, examples=("1048.36",), **overrides
-    )
+    given = {"success": False, "unexpected": 1, "share": 0.0139, "examples": ("1048.36",)}
+    return expectation(**{**given, **overrides})
 
 
 def spec(**overrides: Any) -> StageSpec:

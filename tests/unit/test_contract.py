@@ -20,7 +20,8 @@ def test_a_spec_survives_its_json() -> None:
 
 
 def test_a_report_survives_its_json() -> None:
-    given = report(expectation(), failing(), failure=Failure(type="JobError", message="x"))
+    failure = Failure(type="JobError", message="x")
+    given = report(expectation(), failing(), outcome="failed", failure=failure)
     assert Report.from_json(given.to_json()) == given
 
 

@@ -59,10 +59,11 @@ def test_a_closed_gate_names_the_rule_the_value_and_what_readers_see() -> None:
             held_at="lake.flights.clean.branch_x",
         ),
     )
-    closed = error_of(spec(), held)
+    closed = error_of(spec(), held, 0)
     assert isinstance(closed, GateClosed)
     assert str(closed).startswith(
-        "gate 'flights_clean' closed, nothing published: 1 critical of 2 expectations failed on 72 rows"
+        "gate 'flights_clean' closed, nothing published: "
+        "1 critical of 2 expectations failed on 72 rows"
     )
     text = "\n".join(card(spec(), closed, held, LOG))
     assert "GATE CLOSED  nightly / clean" in text
@@ -131,12 +132,13 @@ def test_a_report_of_another_attempt_is_no_report(tmp_path: Path) -> None:
     )
     assert read_report(mine) is None
     AttemptFiles(mine.folder).write(REPORT, "{half")
-    assert read_report(mine) is None
+    with pytest.raises(DriverLost, match="cannot be believed"):
+        read_report(mine)
 
 
 def test_a_published_report_is_no_error() -> None:
-    assert error_of(spec(), report()) is None
-    assert error_of(spec(), report(judgement=Judgement(verdict="warn"))) is None
+    assert error_of(spec(), report(), 0) is None
+    assert error_of(spec(), report(judgement=Judgement(verdict="warn")), 0) is None
 
 
 RETRIED = {ResourceExhausted, ClusterUnavailable, DriverLost, PublishError}

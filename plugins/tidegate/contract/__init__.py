@@ -22,9 +22,10 @@ from tidegate.contract.reads import (
     read_as_json,
     read_of_json,
 )
-from tidegate.contract.report import SAYS, Failure, Input, Outcome, Output, Report
+from tidegate.contract.report import Failure, Input, Outcome, Output, Report
+from tidegate.contract.secrets import carries_secret, is_secret, redaction_regex, scrub, secrets_of
 from tidegate.contract.spec import PROTOCOL, Attempt, Mode, StageSpec, Suite, digest
-from tidegate.contract.text import brief, number
+from tidegate.contract.text import brief, number, plain
 
 __all__ = [
     "FORMATS",
@@ -33,7 +34,6 @@ __all__ = [
     "MORE",
     "PROTOCOL",
     "RESERVED",
-    "SAYS",
     "Attempt",
     "Expectation",
     "Failure",
@@ -55,11 +55,17 @@ __all__ = [
     "TableRead",
     "Verdict",
     "brief",
+    "carries_secret",
     "columns_of",
     "digest",
+    "is_secret",
     "is_table",
     "number",
     "parse_read",
+    "plain",
     "read_as_json",
     "read_of_json",
+    "redaction_regex",
+    "scrub",
+    "secrets_of",
 ]

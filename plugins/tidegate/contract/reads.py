@@ -3,12 +3,15 @@
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from keyword import iskeyword
 from typing import Any
 
+from tidegate.contract.secrets import carries_secret
 from tidegate.errors import SpecError
 
 FORMATS = ("csv", "json", "parquet", "orc")
-_TABLE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*){2,}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TABLE = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern}){{2,}}")
 _COMPRESSED = re.compile(r"\.(gz|bz2|zst|lz4|snappy|deflate)$")
 
 
@@ -31,18 +34,30 @@ class PathRead:
     schema: str | None = None
 
     def __post_init__(self) -> None:
+        where = f"reads[{self.name!r}]"
         chosen = self.format or _suffix(self.path)
         if chosen not in FORMATS:
             hint = ""
             if "." in self.path and "/" not in self.path:
                 hint = "; a table is written catalog.namespace.table"
             raise SpecError(
-                f"reads[{self.name!r}]: cannot tell the format of {self.path!r}; "
+                f"{where}: cannot tell the format of {self.path!r}; "
                 f"add 'format': one of {FORMATS}{hint}"
             )
         object.__setattr__(self, "format", chosen)
-        options = {key: str(option) for key, option in self.options.items()}
-        object.__setattr__(self, "options", options)
+        object.__setattr__(self, "options", _options(where, self.options))
+        if self.schema is not None and not isinstance(self.schema, str):
+            raise SpecError(f"{where}: schema={self.schema!r}; give Spark DDL, such as 'id INT'")
+        if carries_secret(self.path):
+            raise SpecError(
+                f"{where}: its path carries a password or signature, which every log and report "
+                "would show; give it as conf (spark.hadoop.fs.…)"
+            )
+        if ":" in _below(self.path):
+            raise SpecError(
+                f"{where}: Hadoop cannot read a name with ':' in it, as in {self.path!r}; land the "
+                "file by another name"
+            )
 
     @property
     def source(self) -> str:
@@ -111,9 +126,10 @@ def parse_read(name: str, value: object) -> Read:
         format.
     """
     where = f"reads[{name!r}]"
-    if not name.isidentifier():
+    if not _NAME.fullmatch(name) or iskeyword(name):
         raise SpecError(
-            f"{where}: an input's name is a parameter of run() and a view in SQL; use an identifier"
+            f"{where}: an input's name is a parameter of run() and a view in SQL; use an "
+            "identifier of plain letters, digits and '_'"
         )
     given = _mapping(value)
     named = [key for key in _SOURCES if given.get(key) is not None]
@@ -150,6 +166,20 @@ def _mapping(value: object) -> dict[str, Any]:
 
 def _suffix(path: str) -> str:
     return _COMPRESSED.sub("", path.rstrip("/")).rpartition(".")[2].lower()
+
+
+def _below(path: str) -> str:
+    """Return a path without its scheme and the host or drive after it."""
+    scheme, _, rest = path.rpartition("://")
+    if scheme:
+        return rest.partition("/")[2]
+    return path.removeprefix("file:")
+
+
+def _options(where: str, options: object) -> dict[str, str]:
+    if not isinstance(options, Mapping):
+        raise SpecError(f"{where}: options={options!r}; give a mapping, such as {{'sep': ';'}}")
+    return {str(key): str(option) for key, option in options.items()}
 
 
 def _number(where: str, value: object) -> int | None:

@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
-from tidegate.contract.judgement import Expectation, Judgement, Verdict
+from tidegate.contract.judgement import Judgement, Verdict
 from tidegate.contract.kinds import Kind
 from tidegate.contract.spec import PROTOCOL, Attempt
+from tidegate.contract.typed import read_as
 from tidegate.errors import BY_NAME, TidegateError
-
-SAYS = "tidegate| "
-"""Begins each line of a driver's output that is meant for the task log."""
 
 Outcome = Literal["published", "passed", "held", "failed"]
 
@@ -98,45 +96,59 @@ class Report:
     def from_json(cls, text: str) -> Self:
         """Read what :meth:`to_json` wrote; a report of protocol 1 too, for display.
 
-        :raises ValueError: if the document is no report of a protocol version that is known here.
+        :raises ValueError: if the document is no report of a protocol version that is known here,
+            has a field of another type, or contradicts itself.
         """
-        data = json.loads(text)
-        if data.get("protocol") not in (1, PROTOCOL):
-            raise ValueError(f"report of protocol {data.get('protocol')}, expected {PROTOCOL}")
-        if judged := data["judgement"]:
-            read = _expectation_of_1 if data["protocol"] == 1 else _expectation
-            expectations = tuple(
-                read(place, e) for place, e in enumerate(judged["expectations"], 1)
-            )
-            data["judgement"] = Judgement(verdict=judged["verdict"], expectations=expectations)
-        data["attempt"] = Attempt(**data["attempt"])
-        data["inputs"] = tuple(Input(**each) for each in data["inputs"])
-        data["output"] = Output(**data["output"]) if data["output"] else None
-        data["failure"] = Failure(**data["failure"]) if data["failure"] else None
-        return cls(**data)
+        try:
+            data = json.loads(text)
+        except RecursionError as deep:
+            raise ValueError("report nests too deep to be one") from deep
+        protocol = data.get("protocol") if isinstance(data, dict) else None
+        if protocol not in (1, PROTOCOL):
+            raise ValueError(f"report of protocol {str(protocol)[:20]}, expected {PROTOCOL}")
+        if protocol == 1:
+            data = _of_protocol_1(data)
+        report: Self = read_as(cls, data, "report")
+        report.require_sense()
+        return report
+
+    def require_sense(self) -> None:
+        """Refuse what no driver writes.
+
+        :raises ValueError: if outcome, verdict, output and failure contradict each other.
+        """
+        failed = self.outcome == "failed"
+        held = self.outcome == "held"
+        closed = self.judgement is not None and self.judgement.verdict == "closed"
+        known = self.failure is None or self.failure.type in BY_NAME
+        wrong = {
+            "it failed, but names no failure": failed and self.failure is None,
+            "it names a failure, but did not fail": not failed and self.failure is not None,
+            "it is held, but its gate did not close": held and not closed,
+            "its gate closed, but it was let through": closed and not (held or failed),
+            "it did not fail, but says nothing of its output": not failed and self.output is None,
+            "its failure is of no known class": not known,
+        }
+        found = [told for told, holds in wrong.items() if holds]
+        if found:
+            raise ValueError(f"report makes no sense: {'; '.join(found)}")
 
 
-def _expectation(_: int, document: Mapping[str, Any]) -> Expectation:
-    return Expectation(**{**document, "examples": tuple(document["examples"])})
+def _of_protocol_1(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a report of protocol 1 in today's shape: its expectations carried words."""
+    judged = document.get("judgement")
+    if not judged:
+        return document
+    told = [_of_1(place, each) for place, each in enumerate(judged["expectations"], start=1)]
+    return {**document, "judgement": {"verdict": judged["verdict"], "expectations": told}}
 
 
-def _expectation_of_1(place: int, document: Mapping[str, Any]) -> Expectation:
-    """Read an expectation that carried words: its bound is shown as it was written."""
-    columns = document["column"].split(", ") if document["column"] else []
-    kwargs: dict[str, Any] = {"bound": document["bound"]} if document["bound"] else {}
+def _of_1(place: int, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an expectation whose bound is shown as it was written."""
+    told = {**document, "id": str(place), "observed": document["observed"] or None}
+    columns = [column for column in told.pop("column").split(", ") if column]
+    kwargs: dict[str, Any] = {"column_list": columns}
     if len(columns) == 1:
-        kwargs["column"] = columns[0]
-    elif columns:
-        kwargs["column_list"] = columns
-    return Expectation(
-        id=str(place),
-        type=document["type"],
-        severity=document["severity"],
-        success=document["success"],
-        kwargs=kwargs,
-        observed=document["observed"] or None,
-        unexpected=document["unexpected"],
-        share=document["share"],
-        examples=tuple(document["examples"]),
-        exception=document["exception"],
-    )
+        kwargs = {"column": columns[0]}
+    bound = told.pop("bound")
+    return told | {"kwargs": kwargs | {"bound": bound}}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Literal, Self
 
@@ -91,6 +91,10 @@ class StageSpec:
     def target(self) -> str:
         """What the stage publishes to, or, for a gate of its own, what it judges."""
         return self.writes or self.reads[0].source
+
+    def without_secrets(self) -> Self:
+        """Return this spec as it may lie in a folder."""
+        return replace(self, conf={})
 
     def to_json(self) -> str:
         """Return this spec as a JSON document."""

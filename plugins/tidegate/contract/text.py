@@ -15,10 +15,27 @@ _EXACT = 1e15
 
 def brief(value: object, longest: int) -> str:
     """Return ``value`` as text of at most ``longest`` characters; of a collection, three items."""
-    text = _text(value)
+    text = plain(_text(value))
     if len(text) <= longest:
         return text
     return f"{text[: longest - 1]}…"
+
+
+def plain(text: str) -> str:
+    r"""Return ``text`` on one line, with all that a terminal or a page would obey spelled out.
+
+    Control characters, escapes, line separators and what turns the direction of writing appear as
+    ``\n``, ``\x1b`` or ``\u202e``: seen, and without effect.
+    """
+    if text.isprintable():
+        return text
+    return "".join(map(_spelled, text))
+
+
+def _spelled(letter: str) -> str:
+    if letter.isprintable():
+        return letter
+    return letter.encode("unicode_escape").decode("ascii")
 
 
 def number(value: float | Decimal) -> str:

@@ -9,8 +9,9 @@ from tidegate.contract import StageSpec
 from tidegate.driver.attempt import settle_attempt, start
 from tidegate.driver.diagnose import diagnose
 from tidegate.driver.measures import measure
-from tidegate.driver.record import Record, say
+from tidegate.driver.record import Record
 from tidegate.driver.session import die_with_parent
+from tidegate.store import AttemptFiles
 
 HELD = 65
 """Exit code of a closed gate, for whoever looks at Spark alone (sysexits.h: EX_DATAERR)."""
@@ -28,7 +29,7 @@ def run(spec: StageSpec) -> int:
         record.spark |= measure(spark)
         record.save(settled.outcome, settled.output)
     except Exception as error:  # the one place where anything at all becomes a report
-        say(f"failed in step {record.last_step}: {type(error).__name__}")
+        record.channel.say(f"failed in step {record.last_step}: {type(error).__name__}")
         failure = diagnose(error, spark, spec.job)
         if spark is not None:
             record.spark |= measure(spark)
@@ -39,6 +40,14 @@ def run(spec: StageSpec) -> int:
     return 0
 
 
+def receive(file: Path) -> StageSpec:
+    """Read the spec, and leave it behind without its secret conf: a kill comes when it likes."""
+    spec = StageSpec.from_json(file.read_text(encoding="utf-8"))
+    if spec.conf:
+        AttemptFiles(str(file.parent)).write(file.name, spec.without_secrets().to_json())
+    return spec
+
+
 if __name__ == "__main__":
     die_with_parent()
-    sys.exit(run(StageSpec.from_json(Path(sys.argv[1]).read_text(encoding="utf-8"))))
+    sys.exit(run(receive(Path(sys.argv[1]))))

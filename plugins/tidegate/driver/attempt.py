@@ -4,11 +4,11 @@ from contextlib import ExitStack
 
 from pyspark.sql import SparkSession
 
-from tidegate.contract import Output, StageSpec, digest
+from tidegate.contract import Output, StageSpec, digest, secrets_of
 from tidegate.driver.gate import open_gate
 from tidegate.driver.inputs import Opened, open_inputs
 from tidegate.driver.kinds import produce
-from tidegate.driver.record import Record, say
+from tidegate.driver.record import Record
 from tidegate.driver.session import open_session
 from tidegate.driver.targets import open_target
 from tidegate.driver.targets.settle import Settled, settle
@@ -19,8 +19,9 @@ def start(spec: StageSpec, record: Record) -> SparkSession:
     """Start Spark, and say where its UI is."""
     with record.step("session"):
         spark = open_session(spec)
-        if url := spark.sparkContext.uiWebUrl:
-            say(f"ui {url}")
+        if address := spark.sparkContext.uiWebUrl:
+            record.channel.spark_ui(address)
+    record.secrets = (*record.secrets, *secrets_of(dict(spark.sparkContext.getConf().getAll())))
     record.describe = spark.sparkContext.setJobDescription
     return spark
 

@@ -1,13 +1,11 @@
 """What one attempt did so far; it becomes the report, whatever happens."""
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
 from tidegate.contract import (
-    SAYS,
     Failure,
     Input,
     Judgement,
@@ -15,15 +13,10 @@ from tidegate.contract import (
     Output,
     Report,
     StageSpec,
+    scrub,
 )
+from tidegate.driver.channel import Channel
 from tidegate.store import DOCS, REPORT, AttemptFiles
-
-
-def say(text: str) -> None:
-    """Tell whoever follows the task log."""
-    sys.stdout.write(f"{SAYS}{text}\n")
-    sys.stdout.flush()
-
 
 _DESCRIBED = {"write": "write aside", "gate": "gate"}
 """The steps whose Spark jobs bear a description in Spark's UI."""
@@ -41,10 +34,13 @@ class Record:
         self._files = AttemptFiles(spec.folder)
         self._steps: dict[str, float] = {}
         self._judgement: Judgement | None = None
+        self.channel = Channel(self._files)
         self.last_step = "start"
         self.describe: Callable[[str], object] = _unheard
         self.inputs: tuple[Input, ...] = ()
         self.spark: dict[str, Any] = {}
+        self.secrets: Sequence[str] = tuple(spec.conf.values())
+        """Values that nothing written may hold."""
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -60,19 +56,21 @@ class Record:
 
     def wrote(self, rows: int | None) -> None:
         """Tell that everything is written aside."""
-        counted = "" if rows is None else f"{rows:,} rows "
-        say(f"wrote {counted}aside")
+        counted = ""
+        if rows is not None:
+            counted = f"{rows:,} rows "
+        self.channel.say(f"wrote {counted}aside")
 
     def judged(self, judgement: Judgement, page: str) -> None:
         """Keep the verdict, and write its page, before anything follows from it."""
         self._judgement = judgement
         if page:
-            self._files.write(DOCS, page)
+            self._files.write(DOCS, scrub(page, self.secrets))
 
     def save(
         self, outcome: Outcome, output: Output | None = None, failure: Failure | None = None
     ) -> None:
-        """Write the report, whole or not at all."""
+        """Write the report, whole or not at all, and without any secret."""
         report = Report(
             attempt=self._spec.attempt,
             kind=self._spec.kind,
@@ -84,4 +82,4 @@ class Record:
             spark=self.spark,
             failure=failure,
         )
-        self._files.write(REPORT, report.to_json())
+        self._files.write(REPORT, scrub(report.to_json(), self.secrets))

@@ -1,6 +1,6 @@
 """What all stages have in common on the Airflow side: check at parse, submit, tell the report."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -8,17 +8,17 @@ from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.log import mask_secret
 
 from tidegate.contract import Kind, Mode, Report, StageSpec, digest, parse_read
-from tidegate.errors import TidegateError
+from tidegate.errors import SpecError
 from tidegate.links import GateReportLink, SparkUiLink
-from tidegate.operators import checks
 from tidegate.operators.attempt import this_attempt, times
+from tidegate.operators.checks import Checks, templated
 from tidegate.operators.result import EXTRA, result_of
 from tidegate.operators.run import StageRun
 from tidegate.project import Project
 from tidegate.retry import RETRIES, RETRY_POLICY
 from tidegate.settings import history_of, project_dir, reports_store
 from tidegate.submit.arguments import SPARK_ARGUMENTS
-from tidegate.submit.secrets import split_secrets
+from tidegate.submit.secrets import check_settings, part
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -64,7 +64,7 @@ class StageOperator(BaseOperator):
         for name, ours in (("retries", RETRIES), ("retry_policy", RETRY_POLICY)):
             if name not in defaults:
                 kwargs.setdefault(name, ours)
-        if isinstance(writes, str) and writes and not checks.templated(writes):
+        if isinstance(writes, str) and writes and not templated(writes):
             kwargs["outlets"] = [*(kwargs.get("outlets") or []), Asset(writes)]
         super().__init__(**kwargs)
         self.job = job
@@ -77,26 +77,35 @@ class StageOperator(BaseOperator):
         self._run: StageRun | None = None
         self.check()
 
-    def check(self) -> None:
-        """Refuse, while the DAG file is read, what cannot work.
+    def checks(self, rendered: bool) -> Checks:
+        """Return the checks of this task."""
+        return Checks(self.task_id, self.kind, rendered)
+
+    def check(self, *, rendered: bool = False) -> None:
+        """Refuse what cannot work: while the DAG file is read, and again once it is rendered.
 
         :raises SpecError: what, where and what to do.
         """
-        checks.check_reads(self.task_id, self.reads)
-        checks.check_writes(self.task_id, self.kind, self.writes)
-        checks.check_mode(self.task_id, self.kind, self.mode, self.partition)
-        checks.require_suffix(self.task_id, self.kind, self.job)
-        if self.dag is None:
-            return
-        checks.check_sole_writer(self.task_id, self.writes, self.dag.tasks)
-        project = self._project
+        checks = self.checks(rendered)
+        checks.reads(self.reads)
+        checks.writes(self.writes)
+        checks.mode(self.mode, self.partition)
+        checks.job(self.job)
         try:
-            if self.job and not checks.templated(self.job):
-                project.job(self.job)
-            if not checks.templated(self.gate):
-                project.suite(self.gate)
-        except TidegateError as wrong:
-            raise type(wrong)(f"task {self.task_id!r}: {wrong}") from wrong
+            check_settings(self.spark)
+            if self.dag is not None:
+                checks.sole_writer(self.writes, self.dag.tasks)
+                self._check_files(checks)
+        except SpecError as wrong:
+            if str(wrong).startswith("task "):
+                raise
+            raise SpecError(f"task {self.task_id!r}: {wrong}") from wrong
+
+    def _check_files(self, checks: Checks) -> None:
+        if self.job and not checks.waits(self.job):
+            self._project.job(self.job)
+        if not checks.waits(self.gate):
+            self._project.suite(self.gate)
 
     @property
     def _project(self) -> Project:
@@ -109,12 +118,13 @@ class StageOperator(BaseOperator):
         :raises TidegateError: the class of failure that the report names; ``DriverLost`` if there
             is no report.
         """
-        spark, secret = split_secrets(self.render_template(self.spark, context))
-        for value in secret.values():
+        self.check(rendered=True)
+        settings = part(self.render_template(self.spark, context))
+        for value in settings.secrets:
             mask_secret(value)
-        spec = self._spec(context, secret)
-        say = self._follow(context)
-        self._run = StageRun(spec, self._project.root, reports_store(), spark, say)
+        spec = self._spec(context, dict(settings.conf))
+        listener = TaskLog(self, context)
+        self._run = StageRun(spec, self._project.root, reports_store(), settings, listener)
         try:
             report = self._run.run()
         finally:
@@ -134,24 +144,14 @@ class StageOperator(BaseOperator):
         authored = dict(self.params)
         rendered = {}
         for name, value in context["params"].items():
-            if checks.templated(value) and value == authored.get(name):
+            if templated(value) and value == authored.get(name):
                 rendered[name] = self.render_template(value, context)
             else:
                 rendered[name] = value
         return rendered
 
-    def _follow(self, context: "Context") -> Callable[[str], None]:
-        def say(text: str) -> None:
-            if text.startswith("ui "):
-                self.spark_ui = text.removeprefix("ui ")
-                context["ti"].xcom_push(key=SparkUiLink().xcom_key, value=self.spark_ui)
-            self.log.info("%s", text)
-
-        return say
-
     def _spec(self, context: "Context", conf: dict[str, str]) -> StageSpec:
         project = self._project
-        checks.check_writes(self.task_id, self.kind, self.writes)
         attempt = this_attempt(context)
         reads = [parse_read(name, _read_of(value)) for name, value in self.reads.items()]
         spec = StageSpec(
@@ -176,6 +176,24 @@ class StageOperator(BaseOperator):
         """End the driver and everything it started."""
         if self._run is not None:
             self._run.kill()
+
+
+class TaskLog:
+    """Takes what the driver tells: to the task log, and the address of Spark's UI to its link."""
+
+    def __init__(self, operator: StageOperator, context: "Context") -> None:
+        self._operator = operator
+        self._context = context
+
+    def say(self, text: str) -> None:
+        """Log one line."""
+        self._operator.log.info("%s", text)
+
+    def spark_ui(self, address: str) -> None:
+        """Keep the address for the task's link."""
+        self._operator.spark_ui = address
+        self._context["ti"].xcom_push(key=SparkUiLink().xcom_key, value=address)
+        self._operator.log.info("ui %s", address)
 
 
 def _outputs(reads: Any) -> Any:

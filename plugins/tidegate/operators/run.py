@@ -1,16 +1,17 @@
 """One attempt, from a spec on disk to a report told in the task log."""
 
+import errno
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from tidegate.contract import Report, StageSpec
-from tidegate.errors import TidegateError
-from tidegate.store import LOG, REPORT, SPEC, AttemptFiles, Store
+from tidegate.contract import Report, StageSpec, scrub
+from tidegate.errors import ResourceExhausted, SpecError, TidegateError
+from tidegate.store import LOG, SPEC, AttemptFiles, Store
 from tidegate.submit.client import ClientSubmission
-from tidegate.submit.protocol import Submission
+from tidegate.submit.protocol import Listener, Submission
+from tidegate.submit.secrets import Settings
 from tidegate.telling.card import card
 from tidegate.telling.green import green
 from tidegate.telling.outcome import error_of, read_report
@@ -21,7 +22,8 @@ log = logging.getLogger(__name__)
 class StageRun:
     """Submits one attempt's driver, waits, and turns its report into log lines or an error.
 
-    :param spark: the Spark arguments that may stand on a command line.
+    :param settings: the operator's Spark arguments, parted by what may be seen of them.
+    :param listener: is told what the driver says while it works.
     """
 
     def __init__(
@@ -29,19 +31,21 @@ class StageRun:
         spec: StageSpec,
         project: Path,
         store: Store,
-        spark: Mapping[str, Any],
-        say: Callable[[str], None],
+        settings: Settings,
+        listener: Listener,
     ) -> None:
         self._spec = spec
+        self._store = store
+        self._secrets = settings.secrets
         self._files = AttemptFiles(spec.folder)
         self.report: Report | None = None
         self._submission: Submission = ClientSubmission(
-            spark=spark,
+            settings=settings,
             name=f"{spec.attempt.dag_id}.{spec.attempt.task_id}",
             files=self._files,
             project=project,
             packages=store.packages(),
-            say=say,
+            listener=listener,
         )
 
     def run(self) -> Report:
@@ -69,18 +73,31 @@ class StageRun:
         self._submission.end()
 
     def _attempt(self) -> Report:
-        # A report of an earlier driver in this very folder would be taken for this one's.
-        self._files.remove(REPORT)
-        self._files.write(SPEC, self._spec.to_json())
+        self._prepare()
         self._submission.start()
         exit_code = self._submission.follow()
         self.report = read_report(self._spec)
         if self.report is None:
             raise self._submission.lost(exit_code)
-        error = error_of(self._spec, self.report)
+        error = error_of(self._spec, self.report, exit_code)
         if error is not None:
             raise error
         return self.report
+
+    def _prepare(self) -> None:
+        """Lay out the attempt's folder; an earlier try's that was killed loses its secrets."""
+        try:
+            for files in self._store.earlier(self._spec.attempt):
+                _forget(files, self._secrets)
+            self._files.create()
+            self._files.write(SPEC, self._spec.to_json())
+        except OSError as failed:
+            full = failed.errno in (errno.ENOSPC, errno.EDQUOT)
+            error = ResourceExhausted if full else SpecError
+            raise error(
+                f"[tidegate] reports_dir: {failed.strerror} at {failed.filename}; this worker must "
+                "be able to write there"
+            ) from failed
 
     def _head(self) -> None:
         spec = self._spec
@@ -101,5 +118,19 @@ class StageRun:
 
     def _forget_secrets(self) -> None:
         """Leave the spec to whoever looks into the attempt later, without its secret conf."""
-        if self._spec.conf and self._files.exists(SPEC):
-            self._files.write(SPEC, replace(self._spec, conf={}).to_json())
+        with suppress(OSError):  # there is no room for it: the next try will
+            _forget(self._files, self._secrets)
+
+
+def _forget(files: AttemptFiles, secrets: Sequence[str]) -> None:
+    """Take the secrets out of a spec that nobody needs any more."""
+    if not files.exists(SPEC):
+        return
+    before = files.read(SPEC)
+    try:
+        after = StageSpec.from_json(before).without_secrets().to_json()
+    except (SpecError, ValueError, KeyError, TypeError):
+        after = "{}"  # of another version, or damaged: nobody can use it
+    after = scrub(after, secrets)
+    if after != before:
+        files.write(SPEC, after)

@@ -3,7 +3,6 @@
 from typing import Any
 
 from tidegate.operators.base import StageOperator
-from tidegate.operators.checks import require_inputs
 
 
 class BatchStageOperator(StageOperator):
@@ -48,9 +47,9 @@ class GraphStageOperator(StageOperator):
         self.engine = engine
         super().__init__(**kwargs)
 
-    def check(self) -> None:  # noqa: D102
-        super().check()
-        require_inputs(self.task_id, self.reads, ("vertices", "edges"), self.engine)
+    def check(self, *, rendered: bool = False) -> None:  # noqa: D102
+        super().check(rendered=rendered)
+        self.checks(rendered).graph(self.reads, self.engine)
 
 
 class GateOperator(StageOperator):

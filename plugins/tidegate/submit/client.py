@@ -5,26 +5,27 @@ import logging
 import os
 import signal
 import sys
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen, TimeoutExpired
 from typing import Any
 
-from tidegate.contract import SAYS
 from tidegate.errors import SpecError, TidegateError
 from tidegate.store import LOG, SPEC, AttemptFiles
-from tidegate.submit.hook import add_py_files, connection_of, open_hook, run_hook
+from tidegate.submit.hook import add_conf, add_py_files, connection_of, open_hook, run_hook
 from tidegate.submit.lost import lost
 from tidegate.submit.machine import check_machine, driver_environment
+from tidegate.submit.output import Output
 from tidegate.submit.package import pack_driver
+from tidegate.submit.protocol import Listener
+from tidegate.submit.secrets import Settings, shown_variables
+from tidegate.submit.told import Told
 
 log = logging.getLogger(__name__)
 
 _GRACE_SECONDS = 10
-_TAIL_LINES = 400
 _PR_SET_PDEATHSIG = 1
 
 
@@ -32,42 +33,47 @@ _PR_SET_PDEATHSIG = 1
 class ClientSubmission:
     """One spark-submit in client mode; a :class:`~tidegate.submit.protocol.Submission`.
 
-    :param spark: the operator's Spark arguments.
+    :param settings: the operator's Spark arguments, parted by what may be seen of them.
     :param name: of the Spark application.
     :param files: the attempt's; its spec is there already.
     :param project: the folder that spark-submit runs in.
     :param packages: the folder for packed drivers.
-    :param say: is given each line that the driver means for the task log.
+    :param listener: is told what the driver means for the task log.
     """
 
-    spark: Mapping[str, Any]
+    settings: Settings
     name: str
     files: AttemptFiles
     project: Path
     packages: Path
-    say: Callable[[str], None]
-    _tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
-    _environment: dict[str, str] = field(default_factory=driver_environment)
+    listener: Listener
+    _environment: dict[str, str] = field(default_factory=dict)
     _process: Popen[str] | None = None
     _hook: Any = None
+
+    def __post_init__(self) -> None:
+        self._output = Output(self.settings.secrets)
+        # The process's own environment, which no command line shows: never the hook's `env_vars`,
+        # for it writes those out as conf on YARN and Kubernetes.
+        self._environment = driver_environment() | dict(self.settings.variables)
 
     def start(self) -> None:
         """Check connection and machine.
 
         :raises SpecError: if connection, Java or spark-submit is missing, or the mode is cluster.
         """
-        spark = dict(self.spark)
-        if variables := spark.get("env_vars"):
-            spark["env_vars"] = {**self._environment, **variables}
-        self._hook = open_hook(spark, self.name, self.files.path(SPEC), self._keep)
+        self._hook = open_hook(self.settings.shown, self.name, self.files.path(SPEC), self._keep)
         connection = connection_of(self._hook)
+        conn_id = self.settings.shown.get("conn_id", "spark_default")
         if connection["deploy_mode"] == "cluster":
             raise SpecError(
-                f"connection {spark.get('conn_id', 'spark_default')!r} asks for deploy-mode "
+                f"connection {conn_id!r} asks for deploy-mode "
                 "cluster, where the report would stay on another machine; use client: the "
                 "executors run on the cluster all the same"
             )
-        if connection["master"].startswith("local"):
+        master = connection["master"]
+        add_conf(self._hook, shown_variables(self.settings, master))
+        if master.startswith("local"):
             driver = self._environment["PYSPARK_DRIVER_PYTHON"]
             self._environment.setdefault("PYSPARK_PYTHON", driver)
         check_machine(self._environment, connection["spark_binary"])
@@ -107,17 +113,15 @@ class ClientSubmission:
 
     def lost(self, exit_code: int) -> TidegateError:
         """Read the end of the output for what it means."""
-        return lost(exit_code, self._tail)
+        return lost(exit_code, self._output.tail)
 
-    def _keep(self, process: Popen[str], lines: Iterator[str]) -> None:
+    def _keep(self, process: Popen[str], _: Iterator[str]) -> None:
+        # Not by the lines that the hook offers: one line may be larger than the worker's memory,
+        # and one byte that is no UTF-8 ends them.
         self._process = process
-        with self.files.path(LOG).open("w", encoding="utf-8") as out:
-            for line in lines:
-                if line.startswith(SAYS):
-                    self.say(line.removeprefix(SAYS).rstrip())
-                else:
-                    out.write(line)
-                    self._tail.append(line.rstrip())
+        told = Told(files=self.files, listener=self.listener)
+        with open(self.files.open_new(LOG), "wb") as out:
+            self._output.copy(process, out, told.look)
 
 
 def _end_with_parent() -> None:

@@ -20,7 +20,7 @@ def open_hook(spark: Mapping[str, Any], name: str, spec_file: Path, keep: Keep) 
 
     :param spark: the operator's Spark arguments, ``conn_id`` among them.
     :param keep: is given the process, as soon as there is one, and the lines of its output.
-    :raises SpecError: if Airflow has no such connection.
+    :raises SpecError: if Airflow has no such connection, or the provider refuses it.
     """
     # Before the import, which takes seconds that a missing connection need not cost.
     _require_connection(spark.get("conn_id", "spark_default"))
@@ -38,7 +38,26 @@ def open_hook(spark: Mapping[str, Any], name: str, spec_file: Path, keep: Keep) 
             if self._submit_sp is not None:
                 keep(self._submit_sp, itr)
 
-    return StageHook(**spark, name=name, application_args=[str(spec_file)])
+    return _constructed(StageHook, **spark, name=name, application_args=[str(spec_file)])
+
+
+def _constructed(hook: type[Any], **arguments: Any) -> Any:
+    from airflow.sdk.exceptions import AirflowException
+
+    conn_id = arguments.get("conn_id", "spark_default")
+    try:
+        return hook(**arguments)
+    except NameError as missing:
+        # 6.3.4 looks for a module that it failed to import, and said nothing.
+        raise SpecError(
+            f"connection {conn_id!r} names a Kubernetes master, and this worker lacks the client: "
+            "pip install apache-airflow-providers-cncf-kubernetes"
+        ) from missing
+    except (AirflowException, RuntimeError, TypeError, ValueError) as refused:
+        raise SpecError(
+            f"the Spark provider refuses connection {conn_id!r} or this operator's Spark "
+            f"arguments: {refused}"
+        ) from refused
 
 
 def _require_connection(conn_id: str) -> None:
@@ -78,20 +97,29 @@ def add_py_files(hook: Any, package: Path) -> None:
     hook._py_files = ",".join(files)
 
 
+def add_conf(hook: Any, conf: Mapping[str, str]) -> None:
+    """Add conf to the command line.
+
+    Borrowed (``_conf``) because what is added depends on the master, which only the hook knows;
+    without it, the author's variables do not reach YARN's application master.
+    """
+    hook._conf = {**hook._conf, **conf}
+
+
 def run_hook(hook: Any, application: Path, **popen: Any) -> int:
     """Run spark-submit to its end; return its exit code.
 
     Borrowed (``_submit_sp``) because the hook raises for every exit code but 0 and hides which it
     was; without it, a report could not be told from a lost driver.
 
-    :raises Exception: what the provider raises if there was no process at all.
+    :raises SpecError: if the provider started no process at all.
     """
     from airflow.sdk.exceptions import AirflowException
 
     try:
         hook.submit(str(application), **popen)
-    except (AirflowException, RuntimeError):
-        # 6.3.4 raises both, for an exit code that the report explains better.
+    except (AirflowException, RuntimeError, ValueError, OSError) as refused:
+        # 6.3.4 raises the first two for an exit code that the report explains better.
         if hook._submit_sp is None:
-            raise
+            raise SpecError(f"spark-submit could not be started: {refused}") from refused
     return int(hook._submit_sp.returncode)

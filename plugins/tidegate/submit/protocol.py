@@ -1,8 +1,18 @@
-"""What every way to run a driver offers."""
+"""What every way to run a driver offers, and who listens."""
 
 from typing import Protocol
 
 from tidegate.errors import TidegateError
+
+
+class Listener(Protocol):
+    """Who is told what a driver says while it works."""
+
+    def say(self, text: str) -> None:
+        """Take one line for the task log; it is clean, and bounded."""
+
+    def spark_ui(self, address: str) -> None:
+        """Take the address of Spark's UI; at most once, and http(s) only."""
 
 
 class Submission(Protocol):

@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-from tidegate.contract import KINDS, Expectation, Judgement, Report, Severity, StageSpec
+from tidegate.contract import KINDS, Expectation, Judgement, Report, Severity, StageSpec, plain
 from tidegate.errors import GateClosed, TidegateError
 from tidegate.store import DOCS, AttemptFiles
 from tidegate.telling.advice import ADVICE, Advice
@@ -31,7 +31,7 @@ def card(spec: StageSpec, error: TidegateError, report: Report | None, log: str)
     if docs.is_file():
         rows.append(("look", str(docs)))
     rows += [("log", log), ("do", advice.do)]
-    return [f"| {mark:6} {text}"[:_LONGEST_LINE] for mark, text in rows]
+    return [plain(f"| {mark:6} {text}")[:_LONGEST_LINE] for mark, text in rows]
 
 
 def verdict_of(e: Expectation) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tidegate.contract import KINDS, Expectation, Input, Judgement, Output, Report
+from tidegate.contract import KINDS, Expectation, Input, Judgement, Output, Report, plain
 from tidegate.telling.card import verdict_of
 from tidegate.telling.wording import bound, observed, rule
 
@@ -18,7 +18,7 @@ def green(report: Report) -> list[str]:
         lines += _table(report.judgement)
     if report.output:
         lines.append(_end(report, report.output))
-    return [*lines, _times(report)]
+    return [plain(line) for line in (*lines, _times(report))]
 
 
 def _input(each: Input) -> str:

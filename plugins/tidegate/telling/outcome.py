@@ -1,7 +1,7 @@
 """What a report amounts to: whether it is this attempt's, and the error that an operator raises."""
 
 from tidegate.contract import Judgement, Report, StageSpec
-from tidegate.errors import GateClosed, TidegateError
+from tidegate.errors import DriverLost, GateClosed, TidegateError
 from tidegate.store import REPORT, AttemptFiles
 from tidegate.telling.wording import sentence
 
@@ -10,23 +10,40 @@ MOST_FAILURES = 4
 
 
 def read_report(spec: StageSpec) -> Report | None:
-    """Return the report this very attempt left, or None if it left none that can be read."""
+    """Return the report this very attempt left; None if it left none.
+
+    :raises DriverLost: if there is one that cannot be believed: of another shape or version, or
+        contradicting itself.
+    """
     try:
         report = Report.from_json(AttemptFiles(spec.folder).read(REPORT))
-    except (OSError, ValueError, KeyError, TypeError):
-        # Missing, half-written by another hand, or of another version: the driver did not report.
+    except FileNotFoundError:
         return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as wrong:
+        # The last three: a report of protocol 1 that lacks what every one of them had.
+        raise DriverLost(
+            f"the driver left a report that cannot be believed: {wrong}; whether it published is "
+            "for the retry to find out"
+        ) from wrong
     if report.attempt != spec.attempt:
         return None
     return report
 
 
-def error_of(spec: StageSpec, report: Report) -> TidegateError | None:
-    """Return what the operator raises; None if the stage went through."""
+def error_of(spec: StageSpec, report: Report, exit_code: int) -> TidegateError | None:
+    """Return what the operator raises; None if and only if the stage went through.
+
+    That is: it was published or passed, its gate did not close, and its driver ended well.
+    """
     if report.outcome == "held" and report.judgement:
         return GateClosed(_closed(spec, report, report.judgement))
     if report.failure:
         return report.failure.as_error()
+    if exit_code:
+        return DriverLost(
+            f"the driver reported {report.outcome!r}, and then ended with exit code {exit_code}; "
+            "what it published, the retry will find and keep"
+        )
     return None
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from textwrap import shorten
 
-from tidegate.contract import Expectation, Json, brief, number
+from tidegate.contract import Expectation, Json, brief, number, plain
 
 _LONGEST = 120
 _LONGEST_SENTENCE = 220
@@ -60,7 +60,7 @@ def sentence(e: Expectation) -> str:
     told = f"{rule(e)} ({bound(e)}): {_seen(e)}"
     if e.examples:
         told += f", e.g. {', '.join(e.examples)}"
-    return shorten(told, _LONGEST_SENTENCE, placeholder=" …")
+    return shorten(plain(told), _LONGEST_SENTENCE, placeholder=" …")
 
 
 def _seen(e: Expectation) -> str:

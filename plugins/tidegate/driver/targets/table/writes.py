@@ -1,5 +1,6 @@
 """How rows are written aside: a small class a write mode."""
 
+import logging
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_
@@ -12,10 +13,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from tidegate.contract import StageSpec
-from tidegate.driver.record import say
 from tidegate.driver.targets.provenance import Provenance
 from tidegate.driver.targets.table.branches import Branch, BranchedTable, Metadata
 from tidegate.errors import SpecError, TidegateError
+
+log = logging.getLogger(__name__)
 
 
 class WriteMode(Protocol):
@@ -75,7 +77,7 @@ class Place:
         except (TidegateError, Py4JError, PySparkException, OSError) as error:
             # The stage has failed already, and that failure is the one to tell.
             name = type(error).__name__
-            say(f"what was staged could not be dropped ({name}); the next attempt will")
+            log.warning("what was staged could not be dropped (%s); the next attempt will", name)
 
     def read(self, **options: int) -> DataFrame:
         """Read the table at what the options say."""
