@@ -1,17 +1,12 @@
-"""Data Docs: the judgement as Great Expectations' own HTML page, with the values it must not show taken out."""
+"""Data Docs: the judgement as Great Expectations' own HTML page, without what it must not show."""
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from datetime import UTC, datetime
 from typing import Any
-
-from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
-from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
-from great_expectations.render.view.view import DefaultJinjaPageView
-from great_expectations.validator.validation_statistics import calc_validation_statistics
 
 from tidegate.contract import Suite
 from tidegate.driver.gate.document import hidden_columns
+from tidegate.driver.gate.gx import html_of
 from tidegate.driver.gate.verdict import is_secret
 
 _SHOWN = 3
@@ -28,16 +23,7 @@ def page(suite: Suite, results: Sequence[Any]) -> str:
         _shown(result, hidden_columns(suite, entry))
         for entry, result in zip(entries, results, strict=True)
     ]
-    statistics = calc_validation_statistics(shown)
-    whole = ExpectationSuiteValidationResult(
-        success=statistics.success,
-        results=shown,
-        suite_name=suite.name,
-        statistics={key: value for key, value in statistics._asdict().items() if key != "success"},
-        meta={"run_id": {"run_name": suite.name, "run_time": datetime.now(UTC).isoformat()}},
-    )
-    html: str = DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(whole))
-    return html
+    return html_of(suite.name, shown)
 
 
 def _shown(result: Any, hidden: frozenset[str]) -> Any:

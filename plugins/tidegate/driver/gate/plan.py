@@ -1,23 +1,24 @@
 """Planning: Great Expectations' own metric graph, run without data, says which aggregates a suite comes down to."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_
 from typing import Any
 
-from great_expectations.core.metric_function_types import MetricPartialFunctionTypes
-from great_expectations.execution_engine import SparkDFExecutionEngine
-from great_expectations.execution_engine.sparkdf_batch_data import SparkDFBatchData
-from great_expectations.expectations.registry import get_metric_provider
-from great_expectations.util import convert_to_json_serializable
-from great_expectations.validator.metrics_calculator import MetricsCalculator
-from great_expectations.validator.validation_graph import ValidationGraph
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from tidegate.driver.gate.aggregates import admissible, as_try_sum, within
+from tidegate.driver.gate.gx import (
+    Engine,
+    MetricId,
+    as_json,
+    edges_of,
+    is_condition,
+    is_lazy,
+    resolve,
+)
 
 SCHEMA = frozenset({"table.columns", "table.column_types", "table.column_count"})
 """Metrics that the schema alone answers."""
@@ -29,9 +30,6 @@ ROWS = "rows"
 """The alias of our own row count."""
 
 _FILTERS = "filters"
-
-
-MetricId = tuple[Any, ...]
 
 
 def runtime() -> dict[str, Any]:
@@ -94,7 +92,7 @@ class Plan:
         """
         doubtful = self.sums if measured[ROWS] else frozenset()
         return {
-            self.metrics[name]: convert_to_json_serializable(measured[name])
+            self.metrics[name]: as_json(measured[name])
             for name in self.columns
             if measured[name] is not None or name not in doubtful
         }
@@ -116,13 +114,12 @@ class _Filters:
         return getattr(self.frame, name)
 
 
-class PlanningEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is untyped here
+class PlanningEngine(Engine):
     """Resolves metrics without data: keeps each aggregate it is asked for, and answers :data:`UNKNOWN`."""
 
     def __init__(self, spark: SparkSession, frame: DataFrame) -> None:
-        super().__init__(spark=spark, persist=False)
-        self.load_batch_data("frame", SparkDFBatchData(self, frame))
-        self.batch_manager.batch_data_cache[_FILTERS] = SparkDFBatchData(self, _Filters(frame))
+        super().__init__(spark, "frame", frame)
+        self.stand_in(_FILTERS, _Filters(frame))
         self.planned: dict[MetricId, Column] = {}
         self.sums: set[MetricId] = set()
         self.building = True
@@ -146,12 +143,10 @@ class PlanningEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is unt
         if self.building and metric.metric_name not in SCHEMA:
             raise UnknownYet(metric.metric_name)
         try:
-            direct, bundled = self._build_direct_and_bundled_metric_computation_configurations(
-                [metric], metrics, runtime
-            )
+            direct, bundled = self.prepared(metric, metrics, runtime)
             if bundled:
                 self._plan(metric, bundled[0].metric_fn, bundled[0].compute_domain_kwargs)
-            elif _is_lazy(metric, self):
+            elif metric.metric_name in SCHEMA or is_lazy(metric, self):
                 return direct[0].metric_fn(**direct[0].metric_provider_kwargs)
             else:
                 self._plan_count(metric, metrics)
@@ -171,7 +166,7 @@ class PlanningEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is unt
             or not (counts_rows or metric.metric_name.endswith(".unexpected_count"))
         ):
             return
-        if _kind(condition_metric, self) is not MetricPartialFunctionTypes.MAP_CONDITION_FN:
+        if not is_condition(condition_metric, self):
             return
         condition, compute, accessor = metrics[condition_metric.id]
         counted = F.lit(1) if counts_rows else F.when(condition, F.lit(1))
@@ -189,39 +184,20 @@ class PlanningEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is unt
                 self.sums.add(metric.id)
 
 
-def _kind(metric: Any, engine: SparkDFExecutionEngine) -> Any:
-    return getattr(get_metric_provider(metric.metric_name, engine)[1], "metric_fn_type", None)
-
-
-def _is_lazy(metric: Any, engine: SparkDFExecutionEngine) -> bool:
-    return metric.metric_name in SCHEMA or isinstance(
-        _kind(metric, engine), MetricPartialFunctionTypes
-    )
-
-
 def plan(spark: SparkSession, frame: DataFrame, configurations: Sequence[Any]) -> Plan:
     """Return the aggregates over ``frame`` that the expectations come down to; no job is started."""
     engine = PlanningEngine(spark, frame)
     edges = [edge for configuration in configurations for edge in _edges(engine, configuration)]
     engine.building = False
-    ValidationGraph(engine, edges).resolve(runtime(), show_progress_bars=False)
+    resolve(engine, edges, runtime())
     named = {f"m{place}": metric for place, metric in enumerate(engine.planned)}
     columns = admissible(frame, {name: engine.planned[metric] for name, metric in named.items()})
     return Plan(columns, named, frozenset(name for name in columns if named[name] in engine.sums))
 
 
 def _edges(engine: PlanningEngine, configuration: Any) -> Sequence[Any]:
-    """Return what an expectation's metrics depend on; nothing if the data decides, or if the expectation is broken."""
+    """Return what an expectation's metrics depend on; nothing if the data decides."""
     try:
-        wanted = (
-            deepcopy(configuration).to_domain_obj().get_validation_dependencies(engine, runtime())
-        )
-        graph = MetricsCalculator(engine).build_metric_dependency_graph(
-            wanted.get_metric_configurations(), runtime()
-        )
-    except (
-        Exception
-    ):  # raised by GX or by the expectation's author; judging meets it again, and reports it
+        return edges_of(engine, configuration, runtime())
+    except Exception:  # GX's or the expectation's author's; judging meets it again, and reports it
         return ()
-    edges: Sequence[Any] = graph.edges
-    return edges

@@ -1,34 +1,34 @@
 """Replay: the same metric graph again, answered from what the write measured; the rest is asked of the staged data."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import deepcopy
-from traceback import format_exc
+from functools import partial
 from typing import Any
 
-from great_expectations.core.expectation_validation_result import ExpectationValidationResult
-from great_expectations.exceptions import MetricResolutionError
-from great_expectations.execution_engine import SparkDFExecutionEngine
-from great_expectations.execution_engine.sparkdf_batch_data import SparkDFBatchData
-from great_expectations.validator.exception_info import ExceptionInfo
-from great_expectations.validator.metric_configuration import MetricConfiguration
-from great_expectations.validator.validator import Validator
 from pyspark.sql import DataFrame, SparkSession
 
 from tidegate.driver.gate.crash import is_crash
-from tidegate.driver.gate.plan import UNIQUE, MetricId, runtime
+from tidegate.driver.gate.gx import (
+    Engine,
+    MetricId,
+    broken_result,
+    count_beside,
+    dependencies,
+    unresolved,
+    validated,
+)
+from tidegate.driver.gate.plan import UNIQUE, runtime
 from tidegate.driver.gate.unique import surely_unique
 
 _EVIDENCE = (".unexpected_values", ".unexpected_value_counts", ".unexpected_rows")
 
 
-class ReplayEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is untyped here
+class ReplayEngine(Engine):
     """Answers what is known, computes the rest on the staged data, each metric once, each failure its own."""
 
     def __init__(
         self, spark: SparkSession, staged: DataFrame, answers: Mapping[MetricId, object]
     ) -> None:
-        super().__init__(spark=spark, persist=False)
-        self.load_batch_data("staged", SparkDFBatchData(self, staged))
+        super().__init__(spark, "staged", staged)
         self.answers: dict[MetricId, Any] = dict(answers)
         self.failures: dict[MetricId, Exception] = {}
         self.crash: Exception | None = None
@@ -53,19 +53,18 @@ class ReplayEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is untyp
         named = (names for (metric, *_), names in self.answers.items() if metric == "table.columns")
         return list(next(named, self.dataframe.columns))
 
-    def _process_direct_and_bundled_metric_computation_configurations(
-        self,
-        metric_fn_direct_configurations: Sequence[Any],
-        metric_fn_bundle_configurations: Sequence[Any],
-    ) -> dict[MetricId, Any]:
-        """Compute metrics; GX would compute all of a round again for each one that fails in it."""
-        self._bundle(metric_fn_bundle_configurations)
-        for each in sorted(metric_fn_direct_configurations, key=_is_evidence):
-            self._keep(each.metric_configuration, lambda each=each: self._compute(each))  # type: ignore[misc]
-        for each in (*metric_fn_direct_configurations, *metric_fn_bundle_configurations):
+    def compute_round(self, direct: Sequence[Any], bundled: Sequence[Any]) -> dict[MetricId, Any]:
+        """Compute each metric once; GX would compute a round again for each one that fails in it.
+
+        :raises MetricResolutionError: for the first of them that cannot be computed.
+        """
+        self._bundle(bundled)
+        for each in sorted(direct, key=_is_evidence):
+            self._keep(each.metric_configuration, partial(self._compute, each))
+        for each in (*direct, *bundled):
             metric = each.metric_configuration
             if error := self.failures.get(metric.id):
-                raise MetricResolutionError(message=str(error), failed_metrics=(metric,)) from error
+                raise unresolved(metric, error) from error
         return self.answers
 
     def _bundle(self, bundled: Sequence[Any]) -> None:
@@ -74,7 +73,7 @@ class ReplayEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is untyp
             self.answers.update(self.resolve_metric_bundle(open_ones))
         except Exception:  # one of them; alone, each keeps its own error
             for each in open_ones:
-                self._keep(each.metric_configuration, lambda each=each: self._alone(each))  # type: ignore[misc]
+                self._keep(each.metric_configuration, partial(self._alone, each))
 
     def _alone(self, bundled: Any) -> Any:
         return self.resolve_metric_bundle([bundled])[bundled.metric_configuration.id]
@@ -102,17 +101,8 @@ class ReplayEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is untyp
         return direct.metric_fn(**direct.metric_provider_kwargs)
 
     def _nothing_unexpected(self, evidence: Any) -> bool:
-        """Tell whether the expectation that asks for evidence, with its own arguments, is known to have none."""
-        arguments = {
-            key: value
-            for key, value in evidence.metric_value_kwargs.items()
-            if key != "result_format"
-        }
-        family = evidence.metric_name.rpartition(".")[0]
-        count = MetricConfiguration(
-            f"{family}.unexpected_count", evidence.metric_domain_kwargs, arguments
-        )
-        return self.answers.get(count.id, 1) in {0, None}
+        """Tell whether an expectation that asks for evidence is known to have none."""
+        return self.answers.get(count_beside(evidence), 1) in {0, None}
 
     def _surely_unique(self, metrics: Mapping[str, Any]) -> bool:
         _, compute, accessor = metrics["unexpected_condition"]
@@ -129,27 +119,21 @@ def replay(engine: ReplayEngine, configurations: Sequence[Any]) -> list[Any]:
     :raises Exception: what Spark raised, if the infrastructure rather than the data or the suite
         broke the judging.
     """
-    validator = Validator(execution_engine=engine)
-    validator.metrics_calculator.show_progress_bars = False
-    broken = {each.id: result for each in configurations if (result := _unanswerable(engine, each))}
+    broken = {}
+    for each in configurations:
+        if result := _unanswerable(engine, each):
+            broken[each.id] = result
     sound = [each for each in configurations if each.id not in broken]
-    judged = {
-        each.expectation_config.id: each for each in validator.graph_validate(sound, runtime())
-    }
+    judged = {each.expectation_config.id: each for each in validated(engine, sound, runtime())}
     if engine.crash:
         raise engine.crash
     return [{**broken, **judged}[each.id] for each in configurations]
 
 
 def _unanswerable(engine: ReplayEngine, configuration: Any) -> Any:
-    """Return the failed result of an expectation that cannot even say what it needs; GX would drop the whole suite."""
+    """Return the failed result of an expectation that cannot even say what it needs."""
     try:
-        deepcopy(configuration).to_domain_obj().get_validation_dependencies(engine, runtime())
-    except Exception as error:  # raised by GX or by the expectation's author
-        cause = ExceptionInfo(
-            exception_traceback=format_exc(), exception_message=f"{type(error).__name__}: {error}"
-        )
-        return ExpectationValidationResult(
-            success=False, expectation_config=configuration, exception_info=cause
-        )
+        dependencies(engine, configuration, runtime())
+    except Exception as error:  # GX's or its author's; GX itself would drop the whole suite
+        return broken_result(configuration, error)
     return None

@@ -5,19 +5,17 @@ from copy import deepcopy
 from difflib import get_close_matches
 from typing import Any
 
-from great_expectations.core.suite_parameters import is_suite_parameter
-from great_expectations.exceptions import GreatExpectationsError, SuiteParameterError
-from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
-from great_expectations.expectations.registry import (
-    list_registered_expectation_implementations,
-    register_core_expectations,
-)
-
 from tidegate.contract import Suite
 from tidegate.driver.gate.document import Entry
+from tidegate.driver.gate.gx import (
+    ExpectationConfiguration,
+    GreatExpectationsError,
+    SuiteParameterError,
+    fill,
+    known_types,
+    wanted_parameters,
+)
 from tidegate.errors import SpecError
-
-register_core_expectations()
 
 
 def configurations(
@@ -63,7 +61,7 @@ def _configuration(
 
 
 def _check_type(where: str, kind: str) -> None:
-    known = list_registered_expectation_implementations()
+    known = list(known_types())
     if kind not in known:
         nearest = get_close_matches(kind, known, n=3, cutoff=0.4)
         hint = f"; nearest: {', '.join(nearest)}" if nearest else ""
@@ -71,13 +69,9 @@ def _check_type(where: str, kind: str) -> None:
 
 
 def _fill(where: str, configuration: Any, parameters: Mapping[str, object]) -> None:
-    wanted = {
-        key: value["$PARAMETER"]
-        for key, value in configuration.kwargs.items()
-        if is_suite_parameter(value)
-    }
+    wanted = wanted_parameters(configuration)
     try:
-        configuration.process_suite_parameters(dict(parameters))
+        fill(configuration, parameters)
     except SuiteParameterError as error:
         raise SpecError(
             f"{where}: cannot fill {wanted}; offered are {sorted(parameters)}: {_brief(error)}"

@@ -10,8 +10,9 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 
 from tidegate.contract import Judgement, Suite
 from tidegate.driver.gate.docs import page
+from tidegate.driver.gate.gx import MetricId
 from tidegate.driver.gate.observation import observe, read
-from tidegate.driver.gate.plan import ROWS, MetricId, Plan, plan
+from tidegate.driver.gate.plan import ROWS, Plan, plan
 from tidegate.driver.gate.replay import ReplayEngine, replay
 from tidegate.driver.gate.suite import configurations
 from tidegate.driver.gate.verdict import judgement
