@@ -65,7 +65,7 @@ class SuiteGate:
             planned = plan(self._spark, frame, self._configurations)
         if not planned.columns:
             return frame
-        observed, observation = observe(self._spark, frame, planned.aggregates())
+        observed, observation = observe(frame, planned.aggregates())
         self._planned = planned, observation
         return observed
 
