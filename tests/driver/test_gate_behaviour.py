@@ -273,12 +273,18 @@ def test_two_gates_at_once_do_not_read_each_others_rows(people: DataFrame) -> No
     assert [each.expectations[0].unexpected for each in judgements] == [1, 3, 0]
 
 
-def test_a_count_that_the_store_denies_sends_the_gate_to_the_staged_data(people: DataFrame) -> None:
+AGAIN = "suite=flights reads what was written a second time: the write "
+
+
+def test_a_count_that_the_store_denies_sends_the_gate_to_the_staged_data(
+    people: DataFrame, caplog: pytest.LogCaptureFixture
+) -> None:
     gate = open_gate(
         people.sparkSession, suite_of(e("expect_table_row_count_to_equal", value=4)), {}
     )
     write(gate.observe(people))
     assert gate.judge(people.limit(1), rows=1).expectations[0].observed == 1
+    assert caplog.messages == [f"{AGAIN}counted 4 rows, the store 1"]
     assert gate.judge(people.limit(1)).expectations[0].observed == 4
 
 
@@ -293,11 +299,40 @@ def test_a_sorted_write_counts_twice_and_is_noticed(spark: SparkSession) -> None
     assert gate.judge(frame, rows=20_000).verdict == "pass"
 
 
-def test_an_observation_that_never_comes_is_not_waited_for(people: DataFrame) -> None:
+def test_an_observation_that_never_comes_is_not_waited_for(
+    people: DataFrame, caplog: pytest.LogCaptureFixture
+) -> None:
     gate: Any = open_gate(people.sparkSession, suite_of(PASSING), {})
     gate.patience = 0.2
     gate.observe(people)
     assert gate.judge(people, rows=4).verdict == "pass"
+    assert caplog.messages == [f"{AGAIN}delivered no observation"]
+
+
+def test_a_great_expectations_that_passes_the_gate_by_is_noticed(
+    people: DataFrame, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tidegate.driver.gate import gx
+
+    monkeypatch.delattr(gx.Engine, "_process_direct_and_bundled_metric_computation_configurations")
+    suite = suite_of(PASSING, e("expect_column_median_to_be_between", column="id", max_value=9))
+    assert judge(people, suite).verdict == "pass"
+    assert caplog.messages == [
+        "Great Expectations never called compute_round; judging as slowly as it does"
+    ]
+
+
+def test_a_great_expectations_that_plans_without_the_gate_is_noticed(
+    people: DataFrame, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tidegate.driver.gate import plan
+
+    monkeypatch.setattr(plan, "resolve", lambda engine, edges, runtime: None)
+    gate = open_gate(people.sparkSession, suite_of(PASSING), {})
+    assert gate.observe(people) is people
+    assert caplog.messages == [
+        "Great Expectations never called resolve_metrics; the write measures nothing"
+    ]
 
 
 def test_judging_needs_no_observation(people: DataFrame, jobs: Callable[[], int]) -> None:

@@ -1,5 +1,9 @@
-"""Planning: Great Expectations' own metric graph, run without data, says which aggregates a suite comes down to."""
+"""Planning: which aggregates a suite comes down to.
 
+Great Expectations' own metric graph, run without data, says it.
+"""
+
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -20,6 +24,8 @@ from tidegate.driver.gate.gx import (
     resolve,
 )
 
+log = logging.getLogger(__name__)
+
 SCHEMA = frozenset({"table.columns", "table.column_types", "table.column_count"})
 """Metrics that the schema alone answers."""
 
@@ -30,10 +36,12 @@ ROWS = "rows"
 """The alias of our own row count."""
 
 _FILTERS = "filters"
+_COUNT = ".unexpected_count"
+_ROWS = ".filtered_row_count"
 
 
 def runtime() -> dict[str, Any]:
-    """Return how every suite is evaluated: with statistics, and with at most three examples of what is wrong.
+    """Return how every suite is evaluated: with statistics, and at most three examples.
 
     No queries for the unexpected rows: for a window, GX has Spark refuse one, which fills the
     driver's log.
@@ -51,7 +59,7 @@ class UnknownYet(Exception):
 
 
 class _Unknown:
-    """Stands for a number the data has yet to tell; whatever is done with it but passing it on raises."""
+    """Stands for a number the data has yet to tell; all but passing it on raises."""
 
     def _refuse(self, *_: object) -> Any:
         raise UnknownYet
@@ -71,7 +79,7 @@ UNKNOWN = _Unknown()
 
 @dataclass(frozen=True)
 class Plan:
-    """The aggregates that answer a suite's metrics, by alias, and the metric that each one answers."""
+    """The aggregates that answer a suite's metrics, by alias, and the metric each one answers."""
 
     columns: Mapping[str, Column]
     metrics: Mapping[str, MetricId]
@@ -90,16 +98,14 @@ class Plan:
         A sum that came out NULL over some rows is left out: it may be an overflow, which is GX's
         own to meet.
         """
-        doubtful = self.sums if measured[ROWS] else frozenset()
-        return {
-            self.metrics[name]: as_json(measured[name])
-            for name in self.columns
-            if measured[name] is not None or name not in doubtful
-        }
+        told = set(self.columns)
+        if measured[ROWS]:
+            told -= {name for name in self.sums if measured[name] is None}
+        return {self.metrics[name]: as_json(measured[name]) for name in told}
 
 
 class _Filters:
-    """Stands in for the frame where Great Expectations filters it, and keeps the conditions instead."""
+    """Stands in for the frame where Great Expectations filters it; keeps the conditions instead."""
 
     def __init__(self, frame: DataFrame, conditions: tuple[Column, ...] = ()) -> None:
         self.frame = frame
@@ -107,15 +113,16 @@ class _Filters:
 
     def filter(self, condition: Column | str) -> "_Filters":
         """Keep one more condition."""
-        column = F.expr(condition) if isinstance(condition, str) else condition
-        return _Filters(self.frame, (*self.conditions, column))
+        if isinstance(condition, str):
+            condition = F.expr(condition)
+        return _Filters(self.frame, (*self.conditions, condition))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.frame, name)
 
 
 class PlanningEngine(Engine):
-    """Resolves metrics without data: keeps each aggregate it is asked for, and answers :data:`UNKNOWN`."""
+    """Resolves metrics without data: keeps each aggregate it is asked for, answers `UNKNOWN`."""
 
     def __init__(self, spark: SparkSession, frame: DataFrame) -> None:
         super().__init__(spark, "frame", frame)
@@ -123,6 +130,7 @@ class PlanningEngine(Engine):
         self.planned: dict[MetricId, Column] = {}
         self.sums: set[MetricId] = set()
         self.building = True
+        self.asked = False
 
     def resolve_metrics(
         self,
@@ -134,8 +142,10 @@ class PlanningEngine(Engine):
 
         :raises UnknownYet: if the graph, still being built, depends on the data itself.
         """
+        self.asked = True
+        known = metrics or {}
         return {
-            each.id: self._foresee(each, metrics or {}, runtime_configuration)
+            each.id: self._foresee(each, known, runtime_configuration)
             for each in metrics_to_resolve
         }
 
@@ -143,56 +153,68 @@ class PlanningEngine(Engine):
         if self.building and metric.metric_name not in SCHEMA:
             raise UnknownYet(metric.metric_name)
         try:
-            direct, bundled = self.prepared(metric, metrics, runtime)
-            if bundled:
-                self._plan(metric, bundled[0].metric_fn, bundled[0].compute_domain_kwargs)
-            elif metric.metric_name in SCHEMA or is_lazy(metric, self):
-                return direct[0].metric_fn(**direct[0].metric_provider_kwargs)
-            else:
-                self._plan_count(metric, metrics)
-        except (
-            Exception
-        ):  # whatever GX or the suite's author raises is for judging to report, not for planning
+            return self._prepare(metric, metrics, runtime)
+        except Exception:  # GX's or the suite's author's: judging meets it again, and reports it
             return UNKNOWN
+
+    def _prepare(self, metric: Any, metrics: Mapping[MetricId, Any], runtime: Any) -> Any:
+        direct, bundled = self.prepared(metric, metrics, runtime)
+        if bundled:
+            self._plan(metric, bundled[0].metric_fn, bundled[0].compute_domain_kwargs)
+            return UNKNOWN
+        if metric.metric_name in SCHEMA or is_lazy(metric, self):
+            return direct[0].metric_fn(**direct[0].metric_provider_kwargs)
+        self._plan_count(metric, metrics)
         return UNKNOWN
 
     def _plan_count(self, metric: Any, metrics: Mapping[MetricId, Any]) -> None:
-        """Plan the counts for which Great Expectations would start a job per pair or list of columns."""
+        """Plan a count for which GX would start a job per pair or list of columns."""
+        name = metric.metric_name
         condition_metric = metric.metric_dependencies.get("unexpected_condition")
-        counts_rows = metric.metric_name.endswith(".filtered_row_count")
-        if (
-            condition_metric is None
-            or metric.metric_name == _WINDOW
-            or not (counts_rows or metric.metric_name.endswith(".unexpected_count"))
-        ):
+        if condition_metric is None or name == _WINDOW or not name.endswith((_ROWS, _COUNT)):
             return
         if not is_condition(condition_metric, self):
             return
         condition, compute, accessor = metrics[condition_metric.id]
-        counted = F.lit(1) if counts_rows else F.when(condition, F.lit(1))
+        counted = F.when(condition, F.lit(1))
+        if name.endswith(_ROWS):
+            counted = F.lit(1)
         self._plan(metric, F.count(counted), {**compute, **accessor})
 
     def _plan(self, metric: Any, aggregate: Column, domain: Mapping[str, Any]) -> None:
         conditions = self.get_domain_records({**domain, "batch_id": _FILTERS}).conditions
-        predicate = reduce(and_, conditions) if conditions else None
-        adds_ones = metric.metric_name.endswith(".unexpected_count")
-        careful = None if adds_ones else as_try_sum(aggregate)
-        observable = within(aggregate if careful is None else careful, predicate)
-        if observable is not None:
-            self.planned[metric.id] = observable
-            if careful is not None:
-                self.sums.add(metric.id)
+        predicate = None
+        if conditions:
+            predicate = reduce(and_, conditions)
+        careful = None
+        if not metric.metric_name.endswith(_COUNT):  # that adds up ones, and cannot overflow
+            careful = as_try_sum(aggregate)
+        if careful is None:
+            observable = within(aggregate, predicate)
+        else:
+            observable = within(careful, predicate)
+        if observable is None:
+            return
+        self.planned[metric.id] = observable
+        if careful is not None:
+            self.sums.add(metric.id)
 
 
 def plan(spark: SparkSession, frame: DataFrame, configurations: Sequence[Any]) -> Plan:
-    """Return the aggregates over ``frame`` that the expectations come down to; no job is started."""
+    """Return the aggregates over ``frame`` that expectations come down to; no job is started."""
     engine = PlanningEngine(spark, frame)
-    edges = [edge for configuration in configurations for edge in _edges(engine, configuration)]
+    edges: list[Any] = []
+    for configuration in configurations:
+        edges += _edges(engine, configuration)
     engine.building = False
+    engine.asked = False
     resolve(engine, edges, runtime())
+    if edges and not engine.asked:
+        log.warning("Great Expectations never called resolve_metrics; the write measures nothing")
     named = {f"m{place}": metric for place, metric in enumerate(engine.planned)}
     columns = admissible(frame, {name: engine.planned[metric] for name, metric in named.items()})
-    return Plan(columns, named, frozenset(name for name in columns if named[name] in engine.sums))
+    sums = frozenset(name for name in columns if named[name] in engine.sums)
+    return Plan(columns, named, sums)
 
 
 def _edges(engine: PlanningEngine, configuration: Any) -> Sequence[Any]:

@@ -1,5 +1,9 @@
-"""Replay: the same metric graph again, answered from what the write measured; the rest is asked of the staged data."""
+"""Replay: the same metric graph again, answered from what the write measured.
 
+The rest is asked of the staged data.
+"""
+
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -19,11 +23,16 @@ from tidegate.driver.gate.gx import (
 from tidegate.driver.gate.plan import UNIQUE, runtime
 from tidegate.driver.gate.unique import surely_unique
 
+log = logging.getLogger(__name__)
+
 _EVIDENCE = (".unexpected_values", ".unexpected_value_counts", ".unexpected_rows")
 
 
 class ReplayEngine(Engine):
-    """Answers what is known, computes the rest on the staged data, each metric once, each failure its own."""
+    """Answers what is known and computes the rest on the staged data.
+
+    Each metric is computed once, and each failure is that metric's own.
+    """
 
     def __init__(
         self, spark: SparkSession, staged: DataFrame, answers: Mapping[MetricId, object]
@@ -32,6 +41,7 @@ class ReplayEngine(Engine):
         self.answers: dict[MetricId, Any] = dict(answers)
         self.failures: dict[MetricId, Exception] = {}
         self.crash: Exception | None = None
+        self._bypassed = False
 
     def resolve_metrics(
         self,
@@ -44,14 +54,30 @@ class ReplayEngine(Engine):
         :raises MetricResolutionError: for one metric that cannot be computed.
         """
         wanted = list(metrics_to_resolve)
-        if unknown := [each for each in wanted if each.id not in self.answers]:
-            super().resolve_metrics(unknown, metrics, runtime_configuration)
+        unknown = [each for each in wanted if each.id not in self.answers]
+        if unknown:
+            self._compute_all(unknown, metrics, runtime_configuration)
         return {each.id: self.answers[each.id] for each in wanted}
+
+    def _compute_all(
+        self, unknown: Sequence[Any], metrics: Any, runtime_configuration: Any
+    ) -> None:
+        values = super().resolve_metrics(unknown, metrics, runtime_configuration)
+        if self.rounds:
+            return
+        if not self._bypassed:
+            log.warning(
+                "Great Expectations never called compute_round; judging as slowly as it does"
+            )
+        self._bypassed = True
+        self.answers.update(values)
 
     def columns(self) -> list[str]:
         """Return the names Great Expectations knows the staged columns by, nested ones included."""
-        named = (names for (metric, *_), names in self.answers.items() if metric == "table.columns")
-        return list(next(named, self.dataframe.columns))
+        for (metric, *_), names in self.answers.items():
+            if metric == "table.columns":
+                return list(names)
+        return list(self.dataframe.columns)
 
     def compute_round(self, direct: Sequence[Any], bundled: Sequence[Any]) -> dict[MetricId, Any]:
         """Compute each metric once; GX would compute a round again for each one that fails in it.
@@ -83,7 +109,7 @@ class ReplayEngine(Engine):
             return
         try:
             self.answers[metric.id] = compute()
-        except Exception as error:  # GX, Spark and custom expectations raise anything; each is one metric's failure
+        except Exception as error:  # GX, Spark and custom expectations raise anything: it is theirs
             self.failures[metric.id] = error
             if is_crash(error, self.spark):
                 self.crash = self.crash or error
@@ -94,11 +120,10 @@ class ReplayEngine(Engine):
         metric = direct.metric_configuration
         if _is_evidence(direct) and self._nothing_unexpected(metric):
             return []
-        if metric.metric_name == UNIQUE and self._surely_unique(
-            direct.metric_provider_kwargs["metrics"]
-        ):
+        arguments = direct.metric_provider_kwargs
+        if metric.metric_name == UNIQUE and self._surely_unique(arguments["metrics"]):
             return 0
-        return direct.metric_fn(**direct.metric_provider_kwargs)
+        return direct.metric_fn(**arguments)
 
     def _nothing_unexpected(self, evidence: Any) -> bool:
         """Tell whether an expectation that asks for evidence is known to have none."""
