@@ -98,7 +98,7 @@ def within(aggregate: Column, predicate: Column | None) -> Column | None:
 
 
 def admissible(frame: DataFrame, aggregates: Mapping[str, Column]) -> dict[str, Column]:
-    """Return those of ``aggregates`` that observing ``frame`` can neither be refused nor be killed by."""
+    """Return those of ``aggregates`` that observing ``frame`` is neither refused nor killed by."""
     return {name: aggregates[name] for name in _admitted(frame, tuple(aggregates.items()))}
 
 
@@ -109,7 +109,9 @@ def _admitted(frame: DataFrame, named: Sequence[tuple[str, Column]]) -> list[str
         probe = frame.observe("probe", *[column.alias(name) for name, column in named])
     except AnalysisException:  # one of them: a window, a DISTINCT, a column that is not there
         half = len(named) // 2
-        return _admitted(frame, named[:half]) + _admitted(frame, named[half:]) if half else []
+        if not half:
+            return []
+        return _admitted(frame, named[:half]) + _admitted(frame, named[half:])
     metrics = observed_expressions(probe)
     return [name for place, (name, _) in enumerate(named) if cannot_throw(metrics.apply(place))]
 
@@ -149,7 +151,7 @@ def _is_safe(expression: Any, children: Sequence[Any]) -> bool:
 
 
 def _is_one_or_none(expression: Any) -> bool:
-    """Tell whether it can only be 1, 0 or NULL: no table has the rows to add those to an overflow."""
+    """Tell whether it can only be 1, 0 or NULL: no table has rows enough to overflow."""
     name = expression.getClass().getSimpleName()
     if name == "Literal":
         return str(expression.toString()) in {"0", "1", "null"}

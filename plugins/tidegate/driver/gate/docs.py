@@ -5,6 +5,7 @@ from copy import deepcopy
 from typing import Any
 
 from tidegate.contract import Suite
+from tidegate.driver.gate.bounded import WITHHELD
 from tidegate.driver.gate.document import hidden_columns
 from tidegate.driver.gate.gx import html_of
 from tidegate.driver.gate.verdict import is_secret
@@ -15,29 +16,31 @@ _COUNTS = frozenset(
     | {"unexpected_percent_total", "unexpected_percent_nonmissing"}
 )
 
+_RAISED = {
+    "raised_exception": True,
+    "exception_message": WITHHELD,
+    "exception_traceback": "",
+}
+
 
 def page(suite: Suite, results: Sequence[Any]) -> str:
     """Return the HTML page of ``results``, which stand in the order of the suite's expectations."""
     entries = suite.document["expectations"]
-    shown = [
-        _shown(result, hidden_columns(suite, entry))
-        for entry, result in zip(entries, results, strict=True)
-    ]
+    shown = []
+    for entry, result in zip(entries, results, strict=True):
+        shown.append(_shown(result, hidden_columns(suite, entry)))
     return html_of(suite.name, shown)
 
 
 def _shown(result: Any, hidden: frozenset[str]) -> Any:
     shown = deepcopy(result)
-    if is_secret(shown.expectation_config.kwargs, hidden):
-        shown.result = {key: value for key, value in (shown.result or {}).items() if key in _COUNTS}
-        if _raised(shown.exception_info):
-            shown.exception_info = {
-                "raised_exception": True,
-                "exception_message": "withheld (pii)",
-                "exception_traceback": "",
-            }
-    else:
-        shown.result = _cut(shown.result or {})
+    detail = shown.result or {}
+    if not is_secret(shown.expectation_config.kwargs, hidden):
+        shown.result = _cut(detail)
+        return shown
+    shown.result = {key: value for key, value in detail.items() if key in _COUNTS}
+    if _raised(shown.exception_info):
+        shown.exception_info = dict(_RAISED)
     return shown
 
 
@@ -49,4 +52,6 @@ def _cut(value: Any) -> Any:
     """Return ``value`` with every list in it cut to its first three items."""
     if isinstance(value, Mapping):
         return {key: _cut(item) for key, item in value.items()}
-    return [_cut(item) for item in value[:_SHOWN]] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_cut(item) for item in value[:_SHOWN]]
+    return value

@@ -1,4 +1,7 @@
-"""A suite's document becomes Great Expectations configurations: checked, and with every parameter filled in, once."""
+"""A suite's document becomes Great Expectations configurations.
+
+Checked, and with every parameter filled in, once.
+"""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -29,12 +32,11 @@ def configurations(
     :raises SpecError: if an expectation's type, arguments or parameters are not what Great
         Expectations takes.
     """
-    return tuple(
-        _configuration(
-            f"suite {suite.name!r}, expectation {position + 1}", str(position), entry, parameters
-        )
-        for position, entry in enumerate(suite.document["expectations"])
-    )
+    made = []
+    for position, entry in enumerate(suite.document["expectations"]):
+        where = f"suite {suite.name!r}, expectation {position + 1}"
+        made.append(_configuration(where, str(position), entry, parameters))
+    return tuple(made)
 
 
 def _configuration(
@@ -55,24 +57,27 @@ def _configuration(
         configuration = written.to_domain_obj().configuration
         _fill(f"{where} ({kind})", configuration, parameters)
         configuration.to_domain_obj()
-    except (GreatExpectationsError, TypeError, ValueError) as error:
+    except (GreatExpectationsError, TypeError, ValueError) as error:  # by pydantic: ValueError
         raise SpecError(f"{where}: {kind} does not take these kwargs: {_brief(error)}") from error
     return configuration
 
 
 def _check_type(where: str, kind: str) -> None:
     known = list(known_types())
-    if kind not in known:
-        nearest = get_close_matches(kind, known, n=3, cutoff=0.4)
-        hint = f"; nearest: {', '.join(nearest)}" if nearest else ""
-        raise SpecError(f"{where}: unknown expectation type {kind!r}{hint}")
+    if kind in known:
+        return
+    nearest = get_close_matches(kind, known, n=3, cutoff=0.4)
+    told = f"{where}: unknown expectation type {kind!r}"
+    if nearest:
+        told += f"; nearest: {', '.join(nearest)}"
+    raise SpecError(told)
 
 
 def _fill(where: str, configuration: Any, parameters: Mapping[str, object]) -> None:
     wanted = wanted_parameters(configuration)
     try:
         fill(configuration, parameters)
-    except SuiteParameterError as error:
+    except SuiteParameterError as error:  # says neither which argument wants it, nor what there is
         raise SpecError(
             f"{where}: cannot fill {wanted}; offered are {sorted(parameters)}: {_brief(error)}"
         ) from error
