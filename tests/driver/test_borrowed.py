@@ -90,7 +90,7 @@ def rebuilt(spark: SparkSession) -> Any:
 
 
 def numbered(spark: SparkSession) -> Any:
-    frame = spark.range(3)
+    frame = spark.range(3).toDF("n")  # rows: `range` itself is a data set of longs
     encoder = jvm.row_encoder(frame)
     return jvm.frame_of(spark, jvm.rdd_of(frame), encoder).count() == 3
 
