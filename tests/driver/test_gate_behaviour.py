@@ -1,4 +1,4 @@
-"""How the gate behaves: verdicts by severity, faults kept apart, nobody's values shown that must not be."""
+"""How the gate behaves: verdicts by severity, faults kept apart, hidden values not shown."""
 
 import subprocess
 import sys
@@ -191,18 +191,34 @@ def test_what_throws_fails_alone(people: DataFrame, custom: None, throwing: Conf
 @pytest.mark.parametrize(
     ("aggregate", "admitted"),
     [
-        ("count(1)", True), ("try_sum(id)", True), ("sum(id)", False),
-        ("sum(if(id > 1, 1, 0))", True), ("sum(if(id > 1, 2, 0))", False),
-        ("sum(score)", True), ("avg(id)", True),
-        ("stddev_samp(id)", True), ("min(email)", True), ("max(length(email))", True),
-        ("max(cast(id as double))", True), ("max(cast(email as int))", False), ("max(try_cast(email as int))", True),
-        ("max(1 / id)", False), ("max(id + 1)", False), ("max(score + 1)", True), ("max(raise_error('no'))", False),
-        ("count(if(email rlike '^[a-z]+@', 1, null))", True), ("count(if(email rlike '(a|b)+$', 1, null))", False),
-        ("count(if(email rlike '[', 1, null))", False), ("count(if(email like 'a%', 1, null))", True),
-        ("count(distinct id)", False), ("count(1) filter (where id > 1)", False), ("max(nowhere)", False),
-        ("max(row_number() over (order by id))", False), ("count(if(id in (1, 2) and email is null, 1, null))", True),
+        ("count(1)", True),
+        ("try_sum(id)", True),
+        ("sum(id)", False),
+        ("sum(if(id > 1, 1, 0))", True),
+        ("sum(if(id > 1, 2, 0))", False),
+        ("sum(score)", True),
+        ("avg(id)", True),
+        ("stddev_samp(id)", True),
+        ("min(email)", True),
+        ("max(length(email))", True),
+        ("max(cast(id as double))", True),
+        ("max(cast(email as int))", False),
+        ("max(try_cast(email as int))", True),
+        ("max(1 / id)", False),
+        ("max(id + 1)", False),
+        ("max(score + 1)", True),
+        ("max(raise_error('no'))", False),
+        ("count(if(email rlike '^[a-z]+@', 1, null))", True),
+        ("count(if(email rlike '(a|b)+$', 1, null))", False),
+        ("count(if(email rlike '[', 1, null))", False),
+        ("count(if(email like 'a%', 1, null))", True),
+        ("count(distinct id)", False),
+        ("count(1) filter (where id > 1)", False),
+        ("max(nowhere)", False),
+        ("max(row_number() over (order by id))", False),
+        ("count(if(id in (1, 2) and email is null, 1, null))", True),
     ],
-)  # fmt: skip
+)
 def test_only_what_cannot_throw_is_observed(
     people: DataFrame, aggregate: str, admitted: bool
 ) -> None:
@@ -273,12 +289,18 @@ def test_two_gates_at_once_do_not_read_each_others_rows(people: DataFrame) -> No
     assert [each.expectations[0].unexpected for each in judgements] == [1, 3, 0]
 
 
-def test_a_count_that_the_store_denies_sends_the_gate_to_the_staged_data(people: DataFrame) -> None:
+AGAIN = "suite=flights reads what was written a second time: the write "
+
+
+def test_a_count_that_the_store_denies_sends_the_gate_to_the_staged_data(
+    people: DataFrame, caplog: pytest.LogCaptureFixture
+) -> None:
     gate = open_gate(
         people.sparkSession, suite_of(e("expect_table_row_count_to_equal", value=4)), {}
     )
     write(gate.observe(people))
     assert gate.judge(people.limit(1), rows=1).expectations[0].observed == 1
+    assert caplog.messages == [f"{AGAIN}counted 4 rows, the store 1"]
     assert gate.judge(people.limit(1)).expectations[0].observed == 4
 
 
@@ -293,11 +315,40 @@ def test_a_sorted_write_counts_twice_and_is_noticed(spark: SparkSession) -> None
     assert gate.judge(frame, rows=20_000).verdict == "pass"
 
 
-def test_an_observation_that_never_comes_is_not_waited_for(people: DataFrame) -> None:
+def test_an_observation_that_never_comes_is_not_waited_for(
+    people: DataFrame, caplog: pytest.LogCaptureFixture
+) -> None:
     gate: Any = open_gate(people.sparkSession, suite_of(PASSING), {})
     gate.patience = 0.2
     gate.observe(people)
     assert gate.judge(people, rows=4).verdict == "pass"
+    assert caplog.messages == [f"{AGAIN}delivered no observation"]
+
+
+def test_a_great_expectations_that_passes_the_gate_by_is_noticed(
+    people: DataFrame, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tidegate.driver.gate import gx
+
+    monkeypatch.delattr(gx.Engine, "_process_direct_and_bundled_metric_computation_configurations")
+    suite = suite_of(PASSING, e("expect_column_median_to_be_between", column="id", max_value=9))
+    assert judge(people, suite).verdict == "pass"
+    assert caplog.messages == [
+        "Great Expectations never called compute_round; judging as slowly as it does"
+    ]
+
+
+def test_a_great_expectations_that_plans_without_the_gate_is_noticed(
+    people: DataFrame, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tidegate.driver.gate import plan
+
+    monkeypatch.setattr(plan, "resolve", lambda engine, edges, runtime: None)
+    gate = open_gate(people.sparkSession, suite_of(PASSING), {})
+    assert gate.observe(people) is people
+    assert caplog.messages == [
+        "Great Expectations never called resolve_metrics; the write measures nothing"
+    ]
 
 
 def test_judging_needs_no_observation(people: DataFrame, jobs: Callable[[], int]) -> None:
@@ -349,10 +400,16 @@ LEAKY = [
 @pytest.mark.parametrize(
     ("keys", "proven"),
     [
-        ([1, 2, 3], True), ([1, 2, 2], False), ([], True), ([-(2**63), -(2**63) + 1], True),
-        ([0, -1, 32768, -32768], True), ([2**63 - 1, -(2**63)], False), ([2**63 - 1, 2**63 - 2], True), ([5, 5], False),
+        ([1, 2, 3], True),
+        ([1, 2, 2], False),
+        ([], True),
+        ([-(2**63), -(2**63) + 1], True),
+        ([0, -1, 32768, -32768], True),
+        ([2**63 - 1, -(2**63)], False),
+        ([2**63 - 1, 2**63 - 2], True),
+        ([5, 5], False),
     ],
-)  # fmt: skip
+)
 def test_bitmaps_prove_whole_numbers_unique(
     spark: SparkSession, keys: list[int], proven: bool
 ) -> None:
@@ -393,12 +450,20 @@ def test_examples_are_short(spark: SparkSession) -> None:
 
 
 def test_an_empty_suite_never_imports_great_expectations() -> None:
-    program = (
-        "import sys; from tidegate.contract import Suite; from tidegate.driver.gate import open_gate, preload;"
-        "suite = Suite(name='none', document={'expectations': []}); preload(suite); gate = open_gate(None, suite, {});"
-        "frame = object(); assert gate.observe(frame) is frame; assert gate.judge(frame).verdict == 'pass';"
-        "assert gate.data_docs() == ''; print('great_expectations' in sys.modules)"
-    )
+    program = """
+import sys
+from tidegate.contract import Suite
+from tidegate.driver.gate import open_gate, preload
+
+suite = Suite(name="none", document={"expectations": []})
+preload(suite)
+gate = open_gate(None, suite, {})
+frame = object()
+assert gate.observe(frame) is frame
+assert gate.judge(frame).verdict == "pass"
+assert gate.data_docs() == ""
+print("great_expectations" in sys.modules)
+"""
     done = subprocess.run(
         [sys.executable, "-c", program], cwd="plugins", capture_output=True, text=True, check=True
     )
@@ -444,7 +509,7 @@ def test_bounds_in_words(kind: str, kwargs: dict[str, Any], text: str) -> None:
 
 
 def test_a_frame_scored_by_a_freshly_fitted_model_can_be_gated(spark: SparkSession) -> None:
-    """A session that keeps an observation manager can no longer ship such a model to its executors."""
+    """A session that keeps an observation manager can no longer ship such a model."""
     session = spark.newSession()
     rows = session.range(40).selectExpr(
         "CAST(id AS DOUBLE) AS x", "CAST(id % 2 AS DOUBLE) AS label"

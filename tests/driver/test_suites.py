@@ -1,17 +1,18 @@
-"""Every suite of the example holds on a real night, and closes on a fault in any of its critical expectations."""
+"""Every suite of the example holds on a real night, and each of its critical faults closes it."""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import great_expectations as gx
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 from tests.driver.nights import JOBS, ROOT, land, read_csv, run_sql, unobserved, weather_schema
 
+from tidegate.contract import Judgement, Suite
+from tidegate.driver.gate import open_gate
 from tidegate.driver.kinds.graph import produce as produce_graph
 from tidegate.driver.kinds.job import load_run
 
@@ -78,29 +79,28 @@ def nights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dic
     return {day: Night(unobserved(spark), landing, day) for day in days}
 
 
-def failures(frame: DataFrame, name: str, only: str | None = None) -> set[tuple[str, str]]:
-    """Validate with Great Expectations itself; return severity and subject of each expectation that fails."""
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
-    source = context.data_sources.add_spark("night", persist=False)
-    batches = source.add_dataframe_asset("stage").add_batch_definition_whole_dataframe("all")
-    expectations = [each for each in SUITES[name]["expectations"] if only in (None, subject(each))]
-    suite = gx.ExpectationSuite(name=name, expectations=expectations, meta=SUITES[name]["meta"])
-    batch = batches.get_batch(batch_parameters={"dataframe": frame})
-    found = batch.validate(suite, result_format="BOOLEAN_ONLY")
-    assert not [
-        info
-        for each in found.results
-        if "'raised_exception': True" in (info := str(each.exception_info))
-    ]
-    return {
-        (
-            result.expectation_config.severity.value,
-            subject(result.expectation_config.to_json_dict()),
-        )
-        for result in found.results
-        if not result.success
-    }
+def entries(name: str, only: str | None = None) -> list[Cells]:
+    """Return a suite's expectations, or the one among them that is about ``only``."""
+    return [each for each in SUITES[name]["expectations"] if only in (None, subject(each))]
+
+
+def judge(frame: DataFrame, name: str, only: str | None = None) -> Judgement:
+    """Return what the gate says of ``frame``, as a stage asks it: after one write of it."""
+    document = {**SUITES[name], "expectations": entries(name, only)}
+    gate = open_gate(frame.sparkSession, Suite(name=name, document=document), {})
+    gate.observe(frame).write.format("noop").mode("overwrite").save()
+    return gate.judge(frame, rows=frame.count())
+
+
+def failures(frame: DataFrame, name: str) -> set[tuple[str, str]]:
+    """Return severity and subject of each expectation that fails in the gate; none may raise."""
+    judgement = judge(frame, name)
+    assert [each.exception for each in judgement.expectations if each.exception] == []
+    found = set()
+    for entry, judged in zip(entries(name), judgement.expectations, strict=True):
+        if not judged.success:
+            found.add((judged.severity, subject(entry)))
+    return found
 
 
 def subject(expectation: Cells) -> str:
@@ -191,16 +191,12 @@ def test_a_fault_closes_the_gate(
 ) -> None:
     rows, schema = nights[GOOD].rows(name)
     bad = FAULTS[name, about](rows)
-    kept = StructType(
-        [
-            StructField(field.name, field.dataType)
-            for field in schema
-            if not bad or field.name in bad[0]
-        ]
-    )
-    assert ("critical", about) in failures(
-        spark.createDataFrame(bad, kept).coalesce(1), name, only=about
-    )
+    fields = [field for field in schema if not bad or field.name in bad[0]]
+    kept = StructType([StructField(field.name, field.dataType) for field in fields])
+    judgement = judge(spark.createDataFrame(bad, kept).coalesce(1), name, only=about)
+    assert judgement.verdict == "closed"
+    (broken,) = [each for each in judgement.failed if each.severity == "critical"]
+    assert broken.exception is None
 
 
 MANY_UNKNOWN_PLANES = ("info", "column_values_to_not_be_null(plane_model)")

@@ -9,7 +9,7 @@ from typing import Any
 
 from py4j.protocol import Py4JError
 from pyspark import SparkContext
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
 
 from tidegate.failures import Fact
 
@@ -200,3 +200,51 @@ def command_class(spark: SparkSession) -> Any:
     """Return Catalyst's class of all statements that do something rather than ask."""
     name = "org.apache.spark.sql.catalyst.plans.logical.Command"
     return jvm_of(spark).java.lang.Class.forName(name)
+
+
+def call_behind(column: Any) -> Any:
+    """Return the JVM's unresolved function call that a column is, or nothing if it is no call.
+
+    Borrowed (``_jc.node``) because a column does not tell its parts; without it, no condition can
+    be moved into an aggregate.
+    """
+    node = column._jc.node()
+    return node if node.getClass().getSimpleName() == "UnresolvedFunction" else None
+
+
+def column_of(spark: SparkSession, node: Any) -> Column:
+    """Return the column of a part of :func:`call_behind`'s call, for the same reason."""
+    return Column(jvm_of(spark).org.apache.spark.sql.Column(node))
+
+
+def observed_expressions(observed: DataFrame) -> Any:
+    """Return the resolved expressions that ``observed`` observes.
+
+    Borrowed (``_jdf``'s ``metrics``) because only Catalyst says what an aggregate comes down to;
+    without it, one that throws would break the stage's own write.
+    """
+    return java_frame(observed).queryExecution().analyzed().metrics()
+
+
+def can_up_cast(spark: SparkSession, source: Any, target: Any) -> bool:
+    """Tell whether Catalyst's cast between two JVM data types keeps every value.
+
+    Borrowed (``Cast.canUpCast``) because PySpark has no such question; without it, see above.
+    """
+    cast = jvm_of(spark).org.apache.spark.sql.catalyst.expressions.Cast
+    return bool(cast.canUpCast(source, target))
+
+
+def registered(frame: DataFrame, observation: Observation) -> str:
+    """Register ``observation`` for ``frame``; return the name to observe under.
+
+    Borrowed (``_jvm``, ``_jo``, ``ObservationManager``) because ``observe`` leaves a manager on the
+    session that no closure can serialise; without it, fitted models cannot be scored after it.
+    """
+    jvm: Any = jvm_of(frame.sparkSession)
+    name = str(observation._name)
+    observation._jvm = jvm
+    observation._jo = jvm.org.apache.spark.sql.Observation(name)
+    manager = jvm.org.apache.spark.sql.classic.ObservationManager(java_session(frame.sparkSession))
+    manager.register(observation._jo, java_frame(frame))
+    return name

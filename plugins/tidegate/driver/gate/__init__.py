@@ -18,7 +18,7 @@ class Gate(Protocol):
     """What a stage's output must pass before anybody reads it."""
 
     def observe(self, frame: DataFrame) -> DataFrame:
-        """Attach to ``frame`` all that one pass over it can measure; write the result and nothing on top of it."""
+        """Attach to ``frame`` all that one pass can measure; write just the result of this."""
 
     def judge(self, staged: DataFrame, rows: int | None = None) -> Judgement:
         """Give the verdict on what was written.
@@ -28,11 +28,11 @@ class Gate(Protocol):
         """
 
     def data_docs(self) -> str:
-        """Return the last judgement as Great Expectations' own HTML page, or nothing if none was given."""
+        """Return the last judgement as Great Expectations' own HTML page, if one was given."""
 
 
 class OpenGate:
-    """The gate of a suite without expectations: everything passes, and Great Expectations is never imported."""
+    """The gate of a suite without expectations: all passes, Great Expectations is not imported."""
 
     def observe(self, frame: DataFrame) -> DataFrame:
         """Return ``frame`` itself."""
@@ -61,16 +61,15 @@ def open_gate(spark: SparkSession, suite: Suite, parameters: Mapping[str, object
 
 
 def preload(suite: Suite) -> None:
-    """Import what judging ``suite`` needs: six seconds that can pass in a thread while Spark starts."""
+    """Import what judging ``suite`` needs: six seconds, in a thread while Spark starts."""
     if suite.document.get("expectations"):
         _suite_gate()
 
 
 def _suite_gate() -> type["SuiteGate"]:
     environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    getLogger("great_expectations").setLevel(
-        CRITICAL
-    )  # it logs every failed metric, values included
+    # It logs every failed metric, values included.
+    getLogger("great_expectations").setLevel(CRITICAL)
     from tidegate.driver.gate.suite_gate import SuiteGate
 
     captureWarnings(False)  # importing it turned this on for the whole process

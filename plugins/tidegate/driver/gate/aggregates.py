@@ -1,4 +1,7 @@
-"""Which aggregates may ride along with a stage's own write: those that Spark can observe and that cannot throw."""
+"""Which aggregates may ride along with a stage's own write.
+
+Those that Spark can observe and that cannot throw.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,10 +12,18 @@ from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from tidegate.driver.jvm import (
+    call_behind,
+    can_up_cast,
+    column_of,
+    jvm_of,
+    observed_expressions,
+)
+
 NULL_SKIPPING = frozenset(
     {"sum", "try_sum", "avg", "mean", "min", "max", "count", "stddev_samp", "stddev", "var_samp"}
 )
-"""Aggregates of one argument for which a row left out by a filter and a NULL argument are the same."""
+"""Aggregates of one argument that take a row left out by a filter for a NULL argument."""
 
 _SAFE = frozenset(
     {
@@ -54,8 +65,11 @@ _RAISED = (Py4JJavaError, PySparkException)
 
 
 def as_try_sum(aggregate: Column) -> Column | None:
-    """Return a sum that is NULL where ``aggregate`` overflows and throws, or nothing if that is no plain sum."""
-    node = _node(aggregate)
+    """Return a sum that is NULL where ``aggregate`` overflows and throws.
+
+    Nothing if ``aggregate`` is no plain sum.
+    """
+    node = call_behind(aggregate)
     if (
         node is None
         or node.functionName() != "sum"
@@ -63,36 +77,28 @@ def as_try_sum(aggregate: Column) -> Column | None:
         or node.arguments().size() != 1
     ):
         return None
-    return F.call_function("try_sum", _column(node.arguments().apply(0)))
+    return F.call_function("try_sum", column_of(SparkSession.active(), node.arguments().apply(0)))
 
 
 def within(aggregate: Column, predicate: Column | None) -> Column | None:
-    """Return ``aggregate`` over the rows that meet ``predicate``; nothing if that cannot be said without a filter."""
-    node = _node(aggregate)
+    """Return ``aggregate`` over the rows that meet ``predicate``, said without a filter.
+
+    Nothing if it cannot be said so.
+    """
+    node = call_behind(aggregate)
     if node is None or node.isDistinct():
         return None
     name: str = node.functionName()
     if name not in NULL_SKIPPING or node.arguments().size() != 1:
         return None
-    argument = _column(node.arguments().apply(0))
+    argument = column_of(SparkSession.active(), node.arguments().apply(0))
     if predicate is not None:
         argument = F.when(predicate, argument)
     return F.call_function(name, argument)
 
 
-def _column(node: Any) -> Column:
-    jvm: Any = SparkSession.active()._jvm
-    return Column(jvm.org.apache.spark.sql.Column(node))
-
-
-def _node(aggregate: Any) -> Any:
-    """Return the JVM's function call behind a column, or nothing if the column is no plain call."""
-    node = aggregate._jc.node()
-    return node if node.getClass().getSimpleName() == "UnresolvedFunction" else None
-
-
 def admissible(frame: DataFrame, aggregates: Mapping[str, Column]) -> dict[str, Column]:
-    """Return those of ``aggregates`` that observing ``frame`` can neither be refused nor be killed by."""
+    """Return those of ``aggregates`` that observing ``frame`` is neither refused nor killed by."""
     return {name: aggregates[name] for name in _admitted(frame, tuple(aggregates.items()))}
 
 
@@ -100,16 +106,18 @@ def _admitted(frame: DataFrame, named: Sequence[tuple[str, Column]]) -> list[str
     if not named:
         return []
     try:
-        probe: Any = frame.observe("probe", *[column.alias(name) for name, column in named])
+        probe = frame.observe("probe", *[column.alias(name) for name, column in named])
     except AnalysisException:  # one of them: a window, a DISTINCT, a column that is not there
         half = len(named) // 2
-        return _admitted(frame, named[:half]) + _admitted(frame, named[half:]) if half else []
-    metrics = probe._jdf.queryExecution().analyzed().metrics()
+        if not half:
+            return []
+        return _admitted(frame, named[:half]) + _admitted(frame, named[half:])
+    metrics = observed_expressions(probe)
     return [name for place, (name, _) in enumerate(named) if cannot_throw(metrics.apply(place))]
 
 
 def cannot_throw(expression: Any) -> bool:
-    """Tell whether a resolved Catalyst expression is free of anything that a value in the data could make raise.
+    """Tell whether nothing in a resolved Catalyst expression raises, whatever the data's values.
 
     A positive list: Spark itself does not know (its ``throwable`` ignores ANSI casts and user
     functions).
@@ -143,7 +151,7 @@ def _is_safe(expression: Any, children: Sequence[Any]) -> bool:
 
 
 def _is_one_or_none(expression: Any) -> bool:
-    """Tell whether it can only be 1, 0 or NULL: to add those up to an overflow takes more rows than there are."""
+    """Tell whether it can only be 1, 0 or NULL: no table has rows enough to overflow."""
     name = expression.getClass().getSimpleName()
     if name == "Literal":
         return str(expression.toString()) in {"0", "1", "null"}
@@ -156,25 +164,23 @@ def _is_safe_cast(cast: Any, source: Any) -> bool:
         return True
     if _type(cast) in _FLOATING and _type(source) in _NUMERIC:
         return True
-    jvm: Any = SparkSession.active()._jvm
-    return bool(
-        jvm.org.apache.spark.sql.catalyst.expressions.Cast.canUpCast(
-            source.dataType(), cast.dataType()
-        )
-    )
+    return can_up_cast(SparkSession.active(), source.dataType(), cast.dataType())
 
 
 def _is_tame_pattern(kind: str, pattern: Any) -> bool:
-    """Tell whether it is a literal that compiles, and that no text sends into unbounded recursion or backtracking."""
+    """Tell whether it is a literal that compiles, and that no text sends astray.
+
+    Into unbounded recursion or backtracking, that is.
+    """
     if not pattern.foldable() or not _evaluates(pattern):
         return False
     text = str(pattern.eval(None))
     if kind == "Like":
         return "\\" not in text
-    jvm: Any = SparkSession.active()._jvm
+    jvm = jvm_of(SparkSession.active())
     try:
         jvm.java.util.regex.Pattern.compile(text)
-    except _RAISED:
+    except _RAISED:  # no pattern: judging meets it again, and reports it
         return False
     return not _REPEATED_GROUP.search(text)
 
@@ -182,7 +188,7 @@ def _is_tame_pattern(kind: str, pattern: Any) -> bool:
 def _evaluates(constant: Any) -> bool:
     try:
         constant.eval(None)
-    except _RAISED:
+    except _RAISED:  # a constant that throws would break the write, even without rows
         return False
     return True
 

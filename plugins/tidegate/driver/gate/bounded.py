@@ -1,6 +1,6 @@
 """Values on their way into the report: as JSON, and never more of them than a person reads."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from itertools import islice
 from math import isfinite
@@ -26,12 +26,11 @@ def shown_kwargs(kwargs: Mapping[str, Any], secret: bool) -> dict[str, Json]:
     """
     shown: dict[str, Json] = {}
     for name, value in kwargs.items():
-        if name == "batch_id" or value is None:
-            continue
-        if secret and name not in _HOLDS_NO_VALUES:
-            shown[name] = WITHHELD
-        else:
+        if name != "batch_id" and value is not None:
             shown[name] = bounded(value)
+    if secret:
+        for name in shown.keys() - _HOLDS_NO_VALUES:
+            shown[name] = WITHHELD
     return shown
 
 
@@ -43,12 +42,9 @@ def bounded(value: Any) -> Json:
     """
     if value is None or isinstance(value, (bool, int)):
         return value
-    if isinstance(value, (float, Decimal)):
-        return _number(value)
-    if isinstance(value, Mapping):
-        return _object(value)
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return _list(value)
+    for types, write in _WRITERS:
+        if isinstance(value, types):
+            return write(value)
     if hasattr(value, "to_json_dict"):  # GX's own condition objects
         return bounded(value.to_json_dict())
     return brief(value, _LETTERS)
@@ -76,3 +72,13 @@ def _object(values: Mapping[Any, Any]) -> Json:
     if len(values) > _ITEMS:
         first[MORE] = len(values) - _ITEMS
     return first
+
+
+_Writer = Callable[[Any], Json]
+
+_WRITERS: tuple[tuple[tuple[type, ...], _Writer], ...] = (
+    ((float, Decimal), _number),
+    ((Mapping,), _object),
+    ((list, tuple, set, frozenset), _list),
+)
+"""How each type of value is written down; the first that fits."""

@@ -1,4 +1,4 @@
-"""Telling a crash from a verdict: whether an error is the machinery's, or the data's and suite's."""
+"""Telling a crash from a verdict: is an error the machinery's, or the data's and suite's."""
 
 from collections.abc import Iterator
 
@@ -26,8 +26,11 @@ def _is_machinery(error: BaseException) -> bool:
     if isinstance(error, (Py4JNetworkError, ConnectionError, EOFError)):
         return True
     if isinstance(error, PySparkException):
-        state = error.getSqlState()
-        return is_machinery(Fact(type(error).__name__, str(error), sqlstate=state))
+        return is_machinery(_fact(error, error.getSqlState()))
     if isinstance(error, Py4JError):
-        return is_machinery(Fact(type(error).__name__, str(error)))
+        return is_machinery(_fact(error))
     return False
+
+
+def _fact(error: BaseException, state: str | None = None) -> Fact:
+    return Fact(type(error).__name__, str(error), sqlstate=state)

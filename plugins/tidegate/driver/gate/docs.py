@@ -1,17 +1,13 @@
-"""Data Docs: the judgement as Great Expectations' own HTML page, with the values it must not show taken out."""
+"""Data Docs: the judgement as Great Expectations' own HTML page, without what it must not show."""
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from datetime import UTC, datetime
 from typing import Any
 
-from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
-from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
-from great_expectations.render.view.view import DefaultJinjaPageView
-from great_expectations.validator.validation_statistics import calc_validation_statistics
-
 from tidegate.contract import Suite
+from tidegate.driver.gate.bounded import WITHHELD
 from tidegate.driver.gate.document import hidden_columns
+from tidegate.driver.gate.gx import html_of
 from tidegate.driver.gate.verdict import is_secret
 
 _SHOWN = 3
@@ -20,38 +16,31 @@ _COUNTS = frozenset(
     | {"unexpected_percent_total", "unexpected_percent_nonmissing"}
 )
 
+_RAISED = {
+    "raised_exception": True,
+    "exception_message": WITHHELD,
+    "exception_traceback": "",
+}
+
 
 def page(suite: Suite, results: Sequence[Any]) -> str:
     """Return the HTML page of ``results``, which stand in the order of the suite's expectations."""
     entries = suite.document["expectations"]
-    shown = [
-        _shown(result, hidden_columns(suite, entry))
-        for entry, result in zip(entries, results, strict=True)
-    ]
-    statistics = calc_validation_statistics(shown)
-    whole = ExpectationSuiteValidationResult(
-        success=statistics.success,
-        results=shown,
-        suite_name=suite.name,
-        statistics={key: value for key, value in statistics._asdict().items() if key != "success"},
-        meta={"run_id": {"run_name": suite.name, "run_time": datetime.now(UTC).isoformat()}},
-    )
-    html: str = DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(whole))
-    return html
+    shown = []
+    for entry, result in zip(entries, results, strict=True):
+        shown.append(_shown(result, hidden_columns(suite, entry)))
+    return html_of(suite.name, shown)
 
 
 def _shown(result: Any, hidden: frozenset[str]) -> Any:
     shown = deepcopy(result)
-    if is_secret(shown.expectation_config.kwargs, hidden):
-        shown.result = {key: value for key, value in (shown.result or {}).items() if key in _COUNTS}
-        if _raised(shown.exception_info):
-            shown.exception_info = {
-                "raised_exception": True,
-                "exception_message": "withheld (pii)",
-                "exception_traceback": "",
-            }
-    else:
-        shown.result = _cut(shown.result or {})
+    detail = shown.result or {}
+    if not is_secret(shown.expectation_config.kwargs, hidden):
+        shown.result = _cut(detail)
+        return shown
+    shown.result = {key: value for key, value in detail.items() if key in _COUNTS}
+    if _raised(shown.exception_info):
+        shown.exception_info = dict(_RAISED)
     return shown
 
 
@@ -63,4 +52,6 @@ def _cut(value: Any) -> Any:
     """Return ``value`` with every list in it cut to its first three items."""
     if isinstance(value, Mapping):
         return {key: _cut(item) for key, item in value.items()}
-    return [_cut(item) for item in value[:_SHOWN]] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_cut(item) for item in value[:_SHOWN]]
+    return value

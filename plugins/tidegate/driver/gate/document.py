@@ -1,4 +1,4 @@
-"""The suite as a document: what can be checked, and read from it, without importing Great Expectations."""
+"""The suite as a document: what can be checked and read without importing Great Expectations."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
@@ -10,6 +10,10 @@ Entry = Mapping[str, Any]
 
 _SUITE_KEYS = frozenset({"pii"})
 _ENTRY_KEYS = frozenset({"pii"})
+_SEVERITIES = get_args(Severity)
+_SHAPE = "{'type': …, 'kwargs': …, 'severity': …}"
+_OBJECTS = "'meta' and 'meta.tidegate' are objects"
+_ON_FAIL = "meta.tidegate.on_fail is planned, not there yet; remove it, or nothing is set aside"
 
 
 def check(suite: Suite) -> None:
@@ -19,44 +23,47 @@ def check(suite: Suite) -> None:
         something unknown.
     """
     document = suite.document
+    where = f"suite {suite.name!r}"
     if not isinstance(document, Mapping) or not isinstance(document.get("expectations"), list):
         raise SpecError(
-            f"suite {suite.name!r}: not a Great Expectations 1.x suite; it has no list 'expectations'"
+            f"{where}: not a Great Expectations 1.x suite; it has no list 'expectations'"
         )
-    _check_meta(f"suite {suite.name!r}", document, _SUITE_KEYS)
+    _check_meta(where, document, _SUITE_KEYS)
     for position, entry in enumerate(document["expectations"], start=1):
-        _check_entry(f"suite {suite.name!r}, expectation {position}", entry)
+        _check_entry(f"{where}, expectation {position}", entry)
 
 
 def _check_entry(where: str, entry: object) -> None:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("type"), str):
-        raise SpecError(
-            f"{where}: has no 'type'; an expectation is {{'type': …, 'kwargs': …, 'severity': …}}"
-        )
+        raise SpecError(f"{where}: has no 'type'; an expectation is {_SHAPE}")
     where = f"{where} ({entry['type']})"
     if not isinstance(entry.get("kwargs", {}), Mapping):
         raise SpecError(f"{where}: 'kwargs' is not an object")
-    if entry.get("severity", "critical") not in get_args(Severity):
-        raise SpecError(
-            f"{where}: severity {entry['severity']!r}; use one of {', '.join(get_args(Severity))}"
-        )
+    severity = entry.get("severity", "critical")
+    if severity not in _SEVERITIES:
+        raise SpecError(f"{where}: severity {severity!r}; use one of {', '.join(_SEVERITIES)}")
     _check_meta(where, entry, _ENTRY_KEYS)
 
 
 def _check_meta(where: str, holder: Mapping[str, Any], known: frozenset[str]) -> None:
     meta = holder.get("meta") or {}
-    wishes = meta.get("tidegate", {}) if isinstance(meta, Mapping) else None
+    if not isinstance(meta, Mapping):
+        raise SpecError(f"{where}: {_OBJECTS}")
+    wishes = meta.get("tidegate", {})
     if not isinstance(wishes, Mapping):
-        raise SpecError(f"{where}: 'meta' and 'meta.tidegate' are objects")
+        raise SpecError(f"{where}: {_OBJECTS}")
     if "on_fail" in wishes:
-        raise SpecError(
-            f"{where}: meta.tidegate.on_fail is planned, not there yet; remove it, or nothing is set aside"
-        )
-    if unknown := sorted(set(wishes) - known):
+        raise SpecError(f"{where}: {_ON_FAIL}")
+    unknown = sorted(set(wishes) - known)
+    if unknown:
         raise SpecError(f"{where}: meta.tidegate has unknown {unknown}; it takes {sorted(known)}")
     hidden = wishes.get("pii", [])
-    if not isinstance(hidden, list) or not all(isinstance(column, str) for column in hidden):
+    if not _are_names(hidden):
         raise SpecError(f"{where}: meta.tidegate.pii is a list of column names, not {hidden!r}")
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def hidden_columns(suite: Suite, entry: Entry) -> frozenset[str]:

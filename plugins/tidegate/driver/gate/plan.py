@@ -1,23 +1,30 @@
-"""Planning: Great Expectations' own metric graph, run without data, says which aggregates a suite comes down to."""
+"""Planning: which aggregates a suite comes down to.
 
+Great Expectations' own metric graph, run without data, says it.
+"""
+
+import logging
 from collections.abc import Iterable, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_
 from typing import Any
 
-from great_expectations.core.metric_function_types import MetricPartialFunctionTypes
-from great_expectations.execution_engine import SparkDFExecutionEngine
-from great_expectations.execution_engine.sparkdf_batch_data import SparkDFBatchData
-from great_expectations.expectations.registry import get_metric_provider
-from great_expectations.util import convert_to_json_serializable
-from great_expectations.validator.metrics_calculator import MetricsCalculator
-from great_expectations.validator.validation_graph import ValidationGraph
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from tidegate.driver.gate.aggregates import admissible, as_try_sum, within
+from tidegate.driver.gate.gx import (
+    Engine,
+    MetricId,
+    as_json,
+    edges_of,
+    is_condition,
+    is_lazy,
+    resolve,
+)
+
+log = logging.getLogger(__name__)
 
 SCHEMA = frozenset({"table.columns", "table.column_types", "table.column_count"})
 """Metrics that the schema alone answers."""
@@ -29,13 +36,12 @@ ROWS = "rows"
 """The alias of our own row count."""
 
 _FILTERS = "filters"
-
-
-MetricId = tuple[Any, ...]
+_COUNT = ".unexpected_count"
+_ROWS = ".filtered_row_count"
 
 
 def runtime() -> dict[str, Any]:
-    """Return how every suite is evaluated: with statistics, and with at most three examples of what is wrong.
+    """Return how every suite is evaluated: with statistics, and at most three examples.
 
     No queries for the unexpected rows: for a window, GX has Spark refuse one, which fills the
     driver's log.
@@ -53,7 +59,7 @@ class UnknownYet(Exception):
 
 
 class _Unknown:
-    """Stands for a number the data has yet to tell; whatever is done with it but passing it on raises."""
+    """Stands for a number the data has yet to tell; all but passing it on raises."""
 
     def _refuse(self, *_: object) -> Any:
         raise UnknownYet
@@ -73,7 +79,7 @@ UNKNOWN = _Unknown()
 
 @dataclass(frozen=True)
 class Plan:
-    """The aggregates that answer a suite's metrics, by alias, and the metric that each one answers."""
+    """The aggregates that answer a suite's metrics, by alias, and the metric each one answers."""
 
     columns: Mapping[str, Column]
     metrics: Mapping[str, MetricId]
@@ -92,16 +98,14 @@ class Plan:
         A sum that came out NULL over some rows is left out: it may be an overflow, which is GX's
         own to meet.
         """
-        doubtful = self.sums if measured[ROWS] else frozenset()
-        return {
-            self.metrics[name]: convert_to_json_serializable(measured[name])
-            for name in self.columns
-            if measured[name] is not None or name not in doubtful
-        }
+        told = set(self.columns)
+        if measured[ROWS]:
+            told -= {name for name in self.sums if measured[name] is None}
+        return {self.metrics[name]: as_json(measured[name]) for name in told}
 
 
 class _Filters:
-    """Stands in for the frame where Great Expectations filters it, and keeps the conditions instead."""
+    """Stands in for the frame where Great Expectations filters it; keeps the conditions instead."""
 
     def __init__(self, frame: DataFrame, conditions: tuple[Column, ...] = ()) -> None:
         self.frame = frame
@@ -109,23 +113,24 @@ class _Filters:
 
     def filter(self, condition: Column | str) -> "_Filters":
         """Keep one more condition."""
-        column = F.expr(condition) if isinstance(condition, str) else condition
-        return _Filters(self.frame, (*self.conditions, column))
+        if isinstance(condition, str):
+            condition = F.expr(condition)
+        return _Filters(self.frame, (*self.conditions, condition))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.frame, name)
 
 
-class PlanningEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is untyped here
-    """Resolves metrics without data: keeps each aggregate it is asked for, and answers :data:`UNKNOWN`."""
+class PlanningEngine(Engine):
+    """Resolves metrics without data: keeps each aggregate it is asked for, answers `UNKNOWN`."""
 
     def __init__(self, spark: SparkSession, frame: DataFrame) -> None:
-        super().__init__(spark=spark, persist=False)
-        self.load_batch_data("frame", SparkDFBatchData(self, frame))
-        self.batch_manager.batch_data_cache[_FILTERS] = SparkDFBatchData(self, _Filters(frame))
+        super().__init__(spark, "frame", frame)
+        self.stand_in(_FILTERS, _Filters(frame))
         self.planned: dict[MetricId, Column] = {}
         self.sums: set[MetricId] = set()
         self.building = True
+        self.asked = False
 
     def resolve_metrics(
         self,
@@ -137,8 +142,10 @@ class PlanningEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is unt
 
         :raises UnknownYet: if the graph, still being built, depends on the data itself.
         """
+        self.asked = True
+        known = metrics or {}
         return {
-            each.id: self._foresee(each, metrics or {}, runtime_configuration)
+            each.id: self._foresee(each, known, runtime_configuration)
             for each in metrics_to_resolve
         }
 
@@ -146,82 +153,73 @@ class PlanningEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is unt
         if self.building and metric.metric_name not in SCHEMA:
             raise UnknownYet(metric.metric_name)
         try:
-            direct, bundled = self._build_direct_and_bundled_metric_computation_configurations(
-                [metric], metrics, runtime
-            )
-            if bundled:
-                self._plan(metric, bundled[0].metric_fn, bundled[0].compute_domain_kwargs)
-            elif _is_lazy(metric, self):
-                return direct[0].metric_fn(**direct[0].metric_provider_kwargs)
-            else:
-                self._plan_count(metric, metrics)
-        except (
-            Exception
-        ):  # whatever GX or the suite's author raises is for judging to report, not for planning
+            return self._prepare(metric, metrics, runtime)
+        except Exception:  # GX's or the suite's author's: judging meets it again, and reports it
             return UNKNOWN
+
+    def _prepare(self, metric: Any, metrics: Mapping[MetricId, Any], runtime: Any) -> Any:
+        direct, bundled = self.prepared(metric, metrics, runtime)
+        if bundled:
+            self._plan(metric, bundled[0].metric_fn, bundled[0].compute_domain_kwargs)
+            return UNKNOWN
+        if metric.metric_name in SCHEMA or is_lazy(metric, self):
+            return direct[0].metric_fn(**direct[0].metric_provider_kwargs)
+        self._plan_count(metric, metrics)
         return UNKNOWN
 
     def _plan_count(self, metric: Any, metrics: Mapping[MetricId, Any]) -> None:
-        """Plan the counts for which Great Expectations would start a job per pair or list of columns."""
+        """Plan a count for which GX would start a job per pair or list of columns."""
+        name = metric.metric_name
         condition_metric = metric.metric_dependencies.get("unexpected_condition")
-        counts_rows = metric.metric_name.endswith(".filtered_row_count")
-        if (
-            condition_metric is None
-            or metric.metric_name == _WINDOW
-            or not (counts_rows or metric.metric_name.endswith(".unexpected_count"))
-        ):
+        if condition_metric is None or name == _WINDOW or not name.endswith((_ROWS, _COUNT)):
             return
-        if _kind(condition_metric, self) is not MetricPartialFunctionTypes.MAP_CONDITION_FN:
+        if not is_condition(condition_metric, self):
             return
         condition, compute, accessor = metrics[condition_metric.id]
-        counted = F.lit(1) if counts_rows else F.when(condition, F.lit(1))
+        counted = F.when(condition, F.lit(1))
+        if name.endswith(_ROWS):
+            counted = F.lit(1)
         self._plan(metric, F.count(counted), {**compute, **accessor})
 
     def _plan(self, metric: Any, aggregate: Column, domain: Mapping[str, Any]) -> None:
         conditions = self.get_domain_records({**domain, "batch_id": _FILTERS}).conditions
-        predicate = reduce(and_, conditions) if conditions else None
-        adds_ones = metric.metric_name.endswith(".unexpected_count")
-        careful = None if adds_ones else as_try_sum(aggregate)
-        observable = within(aggregate if careful is None else careful, predicate)
-        if observable is not None:
-            self.planned[metric.id] = observable
-            if careful is not None:
-                self.sums.add(metric.id)
-
-
-def _kind(metric: Any, engine: SparkDFExecutionEngine) -> Any:
-    return getattr(get_metric_provider(metric.metric_name, engine)[1], "metric_fn_type", None)
-
-
-def _is_lazy(metric: Any, engine: SparkDFExecutionEngine) -> bool:
-    return metric.metric_name in SCHEMA or isinstance(
-        _kind(metric, engine), MetricPartialFunctionTypes
-    )
+        predicate = None
+        if conditions:
+            predicate = reduce(and_, conditions)
+        careful = None
+        if not metric.metric_name.endswith(_COUNT):  # that adds up ones, and cannot overflow
+            careful = as_try_sum(aggregate)
+        if careful is None:
+            observable = within(aggregate, predicate)
+        else:
+            observable = within(careful, predicate)
+        if observable is None:
+            return
+        self.planned[metric.id] = observable
+        if careful is not None:
+            self.sums.add(metric.id)
 
 
 def plan(spark: SparkSession, frame: DataFrame, configurations: Sequence[Any]) -> Plan:
-    """Return the aggregates over ``frame`` that the expectations come down to; no job is started."""
+    """Return the aggregates over ``frame`` that expectations come down to; no job is started."""
     engine = PlanningEngine(spark, frame)
-    edges = [edge for configuration in configurations for edge in _edges(engine, configuration)]
+    edges: list[Any] = []
+    for configuration in configurations:
+        edges += _edges(engine, configuration)
     engine.building = False
-    ValidationGraph(engine, edges).resolve(runtime(), show_progress_bars=False)
+    engine.asked = False
+    resolve(engine, edges, runtime())
+    if edges and not engine.asked:
+        log.warning("Great Expectations never called resolve_metrics; the write measures nothing")
     named = {f"m{place}": metric for place, metric in enumerate(engine.planned)}
     columns = admissible(frame, {name: engine.planned[metric] for name, metric in named.items()})
-    return Plan(columns, named, frozenset(name for name in columns if named[name] in engine.sums))
+    sums = frozenset(name for name in columns if named[name] in engine.sums)
+    return Plan(columns, named, sums)
 
 
 def _edges(engine: PlanningEngine, configuration: Any) -> Sequence[Any]:
-    """Return what an expectation's metrics depend on; nothing if the data decides, or if the expectation is broken."""
+    """Return what an expectation's metrics depend on; nothing if the data decides."""
     try:
-        wanted = (
-            deepcopy(configuration).to_domain_obj().get_validation_dependencies(engine, runtime())
-        )
-        graph = MetricsCalculator(engine).build_metric_dependency_graph(
-            wanted.get_metric_configurations(), runtime()
-        )
-    except (
-        Exception
-    ):  # raised by GX or by the expectation's author; judging meets it again, and reports it
+        return edges_of(engine, configuration, runtime())
+    except Exception:  # GX's or the expectation's author's; judging meets it again, and reports it
         return ()
-    edges: Sequence[Any] = graph.edges
-    return edges

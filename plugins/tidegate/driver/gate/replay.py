@@ -1,37 +1,47 @@
-"""Replay: the same metric graph again, answered from what the write measured; the rest is asked of the staged data."""
+"""Replay: the same metric graph again, answered from what the write measured.
 
+The rest is asked of the staged data.
+"""
+
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import deepcopy
-from traceback import format_exc
+from functools import partial
 from typing import Any
 
-from great_expectations.core.expectation_validation_result import ExpectationValidationResult
-from great_expectations.exceptions import MetricResolutionError
-from great_expectations.execution_engine import SparkDFExecutionEngine
-from great_expectations.execution_engine.sparkdf_batch_data import SparkDFBatchData
-from great_expectations.validator.exception_info import ExceptionInfo
-from great_expectations.validator.metric_configuration import MetricConfiguration
-from great_expectations.validator.validator import Validator
 from pyspark.sql import DataFrame, SparkSession
 
 from tidegate.driver.gate.crash import is_crash
-from tidegate.driver.gate.plan import UNIQUE, MetricId, runtime
+from tidegate.driver.gate.gx import (
+    Engine,
+    MetricId,
+    broken_result,
+    count_beside,
+    dependencies,
+    unresolved,
+    validated,
+)
+from tidegate.driver.gate.plan import UNIQUE, runtime
 from tidegate.driver.gate.unique import surely_unique
+
+log = logging.getLogger(__name__)
 
 _EVIDENCE = (".unexpected_values", ".unexpected_value_counts", ".unexpected_rows")
 
 
-class ReplayEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is untyped here
-    """Answers what is known, computes the rest on the staged data, each metric once, each failure its own."""
+class ReplayEngine(Engine):
+    """Answers what is known and computes the rest on the staged data.
+
+    Each metric is computed once, and each failure is that metric's own.
+    """
 
     def __init__(
         self, spark: SparkSession, staged: DataFrame, answers: Mapping[MetricId, object]
     ) -> None:
-        super().__init__(spark=spark, persist=False)
-        self.load_batch_data("staged", SparkDFBatchData(self, staged))
+        super().__init__(spark, "staged", staged)
         self.answers: dict[MetricId, Any] = dict(answers)
         self.failures: dict[MetricId, Exception] = {}
         self.crash: Exception | None = None
+        self._bypassed = False
 
     def resolve_metrics(
         self,
@@ -44,28 +54,43 @@ class ReplayEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is untyp
         :raises MetricResolutionError: for one metric that cannot be computed.
         """
         wanted = list(metrics_to_resolve)
-        if unknown := [each for each in wanted if each.id not in self.answers]:
-            super().resolve_metrics(unknown, metrics, runtime_configuration)
+        unknown = [each for each in wanted if each.id not in self.answers]
+        if unknown:
+            self._compute_all(unknown, metrics, runtime_configuration)
         return {each.id: self.answers[each.id] for each in wanted}
+
+    def _compute_all(
+        self, unknown: Sequence[Any], metrics: Any, runtime_configuration: Any
+    ) -> None:
+        values = super().resolve_metrics(unknown, metrics, runtime_configuration)
+        if self.rounds:
+            return
+        if not self._bypassed:
+            log.warning(
+                "Great Expectations never called compute_round; judging as slowly as it does"
+            )
+        self._bypassed = True
+        self.answers.update(values)
 
     def columns(self) -> list[str]:
         """Return the names Great Expectations knows the staged columns by, nested ones included."""
-        named = (names for (metric, *_), names in self.answers.items() if metric == "table.columns")
-        return list(next(named, self.dataframe.columns))
+        for (metric, *_), names in self.answers.items():
+            if metric == "table.columns":
+                return list(names)
+        return list(self.dataframe.columns)
 
-    def _process_direct_and_bundled_metric_computation_configurations(
-        self,
-        metric_fn_direct_configurations: Sequence[Any],
-        metric_fn_bundle_configurations: Sequence[Any],
-    ) -> dict[MetricId, Any]:
-        """Compute metrics; GX would compute all of a round again for each one that fails in it."""
-        self._bundle(metric_fn_bundle_configurations)
-        for each in sorted(metric_fn_direct_configurations, key=_is_evidence):
-            self._keep(each.metric_configuration, lambda each=each: self._compute(each))  # type: ignore[misc]
-        for each in (*metric_fn_direct_configurations, *metric_fn_bundle_configurations):
+    def compute_round(self, direct: Sequence[Any], bundled: Sequence[Any]) -> dict[MetricId, Any]:
+        """Compute each metric once; GX would compute a round again for each one that fails in it.
+
+        :raises MetricResolutionError: for the first of them that cannot be computed.
+        """
+        self._bundle(bundled)
+        for each in sorted(direct, key=_is_evidence):
+            self._keep(each.metric_configuration, partial(self._compute, each))
+        for each in (*direct, *bundled):
             metric = each.metric_configuration
             if error := self.failures.get(metric.id):
-                raise MetricResolutionError(message=str(error), failed_metrics=(metric,)) from error
+                raise unresolved(metric, error) from error
         return self.answers
 
     def _bundle(self, bundled: Sequence[Any]) -> None:
@@ -74,7 +99,7 @@ class ReplayEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is untyp
             self.answers.update(self.resolve_metric_bundle(open_ones))
         except Exception:  # one of them; alone, each keeps its own error
             for each in open_ones:
-                self._keep(each.metric_configuration, lambda each=each: self._alone(each))  # type: ignore[misc]
+                self._keep(each.metric_configuration, partial(self._alone, each))
 
     def _alone(self, bundled: Any) -> Any:
         return self.resolve_metric_bundle([bundled])[bundled.metric_configuration.id]
@@ -84,7 +109,7 @@ class ReplayEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is untyp
             return
         try:
             self.answers[metric.id] = compute()
-        except Exception as error:  # GX, Spark and custom expectations raise anything; each is one metric's failure
+        except Exception as error:  # GX, Spark and custom expectations raise anything: it is theirs
             self.failures[metric.id] = error
             if is_crash(error, self.spark):
                 self.crash = self.crash or error
@@ -95,24 +120,14 @@ class ReplayEngine(SparkDFExecutionEngine):  # type: ignore[misc]  # GX is untyp
         metric = direct.metric_configuration
         if _is_evidence(direct) and self._nothing_unexpected(metric):
             return []
-        if metric.metric_name == UNIQUE and self._surely_unique(
-            direct.metric_provider_kwargs["metrics"]
-        ):
+        arguments = direct.metric_provider_kwargs
+        if metric.metric_name == UNIQUE and self._surely_unique(arguments["metrics"]):
             return 0
-        return direct.metric_fn(**direct.metric_provider_kwargs)
+        return direct.metric_fn(**arguments)
 
     def _nothing_unexpected(self, evidence: Any) -> bool:
-        """Tell whether the expectation that asks for evidence, with its own arguments, is known to have none."""
-        arguments = {
-            key: value
-            for key, value in evidence.metric_value_kwargs.items()
-            if key != "result_format"
-        }
-        family = evidence.metric_name.rpartition(".")[0]
-        count = MetricConfiguration(
-            f"{family}.unexpected_count", evidence.metric_domain_kwargs, arguments
-        )
-        return self.answers.get(count.id, 1) in {0, None}
+        """Tell whether an expectation that asks for evidence is known to have none."""
+        return self.answers.get(count_beside(evidence), 1) in {0, None}
 
     def _surely_unique(self, metrics: Mapping[str, Any]) -> bool:
         _, compute, accessor = metrics["unexpected_condition"]
@@ -129,27 +144,21 @@ def replay(engine: ReplayEngine, configurations: Sequence[Any]) -> list[Any]:
     :raises Exception: what Spark raised, if the infrastructure rather than the data or the suite
         broke the judging.
     """
-    validator = Validator(execution_engine=engine)
-    validator.metrics_calculator.show_progress_bars = False
-    broken = {each.id: result for each in configurations if (result := _unanswerable(engine, each))}
+    broken = {}
+    for each in configurations:
+        if result := _unanswerable(engine, each):
+            broken[each.id] = result
     sound = [each for each in configurations if each.id not in broken]
-    judged = {
-        each.expectation_config.id: each for each in validator.graph_validate(sound, runtime())
-    }
+    judged = {each.expectation_config.id: each for each in validated(engine, sound, runtime())}
     if engine.crash:
         raise engine.crash
     return [{**broken, **judged}[each.id] for each in configurations]
 
 
 def _unanswerable(engine: ReplayEngine, configuration: Any) -> Any:
-    """Return the failed result of an expectation that cannot even say what it needs; GX would drop the whole suite."""
+    """Return the failed result of an expectation that cannot even say what it needs."""
     try:
-        deepcopy(configuration).to_domain_obj().get_validation_dependencies(engine, runtime())
-    except Exception as error:  # raised by GX or by the expectation's author
-        cause = ExceptionInfo(
-            exception_traceback=format_exc(), exception_message=f"{type(error).__name__}: {error}"
-        )
-        return ExpectationValidationResult(
-            success=False, expectation_config=configuration, exception_info=cause
-        )
+        dependencies(engine, configuration, runtime())
+    except Exception as error:  # GX's or its author's; GX itself would drop the whole suite
+        return broken_result(configuration, error)
     return None

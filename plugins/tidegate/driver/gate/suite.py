@@ -1,23 +1,24 @@
-"""A suite's document becomes Great Expectations configurations: checked, and with every parameter filled in, once."""
+"""A suite's document becomes Great Expectations configurations.
+
+Checked, and with every parameter filled in, once.
+"""
 
 from collections.abc import Mapping
 from copy import deepcopy
 from difflib import get_close_matches
 from typing import Any
 
-from great_expectations.core.suite_parameters import is_suite_parameter
-from great_expectations.exceptions import GreatExpectationsError, SuiteParameterError
-from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
-from great_expectations.expectations.registry import (
-    list_registered_expectation_implementations,
-    register_core_expectations,
-)
-
 from tidegate.contract import Suite
 from tidegate.driver.gate.document import Entry
+from tidegate.driver.gate.gx import (
+    ExpectationConfiguration,
+    GreatExpectationsError,
+    SuiteParameterError,
+    fill,
+    known_types,
+    wanted_parameters,
+)
 from tidegate.errors import SpecError
-
-register_core_expectations()
 
 
 def configurations(
@@ -31,12 +32,11 @@ def configurations(
     :raises SpecError: if an expectation's type, arguments or parameters are not what Great
         Expectations takes.
     """
-    return tuple(
-        _configuration(
-            f"suite {suite.name!r}, expectation {position + 1}", str(position), entry, parameters
-        )
-        for position, entry in enumerate(suite.document["expectations"])
-    )
+    made = []
+    for position, entry in enumerate(suite.document["expectations"]):
+        where = f"suite {suite.name!r}, expectation {position + 1}"
+        made.append(_configuration(where, str(position), entry, parameters))
+    return tuple(made)
 
 
 def _configuration(
@@ -57,28 +57,27 @@ def _configuration(
         configuration = written.to_domain_obj().configuration
         _fill(f"{where} ({kind})", configuration, parameters)
         configuration.to_domain_obj()
-    except (GreatExpectationsError, TypeError, ValueError) as error:
+    except (GreatExpectationsError, TypeError, ValueError) as error:  # by pydantic: ValueError
         raise SpecError(f"{where}: {kind} does not take these kwargs: {_brief(error)}") from error
     return configuration
 
 
 def _check_type(where: str, kind: str) -> None:
-    known = list_registered_expectation_implementations()
-    if kind not in known:
-        nearest = get_close_matches(kind, known, n=3, cutoff=0.4)
-        hint = f"; nearest: {', '.join(nearest)}" if nearest else ""
-        raise SpecError(f"{where}: unknown expectation type {kind!r}{hint}")
+    known = list(known_types())
+    if kind in known:
+        return
+    nearest = get_close_matches(kind, known, n=3, cutoff=0.4)
+    told = f"{where}: unknown expectation type {kind!r}"
+    if nearest:
+        told += f"; nearest: {', '.join(nearest)}"
+    raise SpecError(told)
 
 
 def _fill(where: str, configuration: Any, parameters: Mapping[str, object]) -> None:
-    wanted = {
-        key: value["$PARAMETER"]
-        for key, value in configuration.kwargs.items()
-        if is_suite_parameter(value)
-    }
+    wanted = wanted_parameters(configuration)
     try:
-        configuration.process_suite_parameters(dict(parameters))
-    except SuiteParameterError as error:
+        fill(configuration, parameters)
+    except SuiteParameterError as error:  # says neither which argument wants it, nor what there is
         raise SpecError(
             f"{where}: cannot fill {wanted}; offered are {sorted(parameters)}: {_brief(error)}"
         ) from error

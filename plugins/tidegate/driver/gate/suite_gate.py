@@ -1,4 +1,4 @@
-"""The gate of a suite with expectations: measure while writing, then let Great Expectations judge the measures."""
+"""The gate of a suite with expectations: measure while writing, then judge the measures."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -10,8 +10,9 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 
 from tidegate.contract import Judgement, Suite
 from tidegate.driver.gate.docs import page
+from tidegate.driver.gate.gx import MetricId
 from tidegate.driver.gate.observation import observe, read
-from tidegate.driver.gate.plan import ROWS, MetricId, Plan, plan
+from tidegate.driver.gate.plan import ROWS, Plan, plan
 from tidegate.driver.gate.replay import ReplayEngine, replay
 from tidegate.driver.gate.suite import configurations
 from tidegate.driver.gate.verdict import judgement
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 _ONE_AT_A_TIME = RLock()
 """GX keeps one parameter parser per process and one temporary view per Spark session."""
 
+_READS_AGAIN = "suite=%s reads what was written a second time: %s"
 
 _REPEATERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 """PySpark's loggers that print each error a second time, caught or not."""
@@ -28,7 +30,7 @@ _REPEATERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Let one gate at a time work, and let the errors that it meets, and reports, not be printed as well."""
+    """Let one gate at a time work, and let the errors that it reports not be printed as well."""
     loggers = [PySparkLogger.getLogger(name) for name in _REPEATERS]
     with _ONE_AT_A_TIME:
         before = [each.disabled for each in loggers]
@@ -59,12 +61,12 @@ class SuiteGate:
         self._results: list[object] = []
 
     def observe(self, frame: DataFrame) -> DataFrame:
-        """Attach the suite's aggregates to ``frame``; the write must follow at once, with no sort between."""
+        """Attach the suite's aggregates to ``frame``; the write must follow at once, unsorted."""
         with _undisturbed():
             planned = plan(self._spark, frame, self._configurations)
         if not planned.columns:
             return frame
-        observed, observation = observe(self._spark, frame, planned.aggregates())
+        observed, observation = observe(frame, planned.aggregates())
         self._planned = planned, observation
         return observed
 
@@ -83,8 +85,10 @@ class SuiteGate:
         return judgement(self._suite, self._results, engine.columns())
 
     def data_docs(self) -> str:
-        """Return the last judgement as Great Expectations' own HTML page, or nothing if none was given."""
-        return page(self._suite, self._results) if self._results else ""
+        """Return the last judgement as Great Expectations' own HTML page, if one was given."""
+        if not self._results:
+            return ""
+        return page(self._suite, self._results)
 
     def _observed(self, rows: int | None) -> Mapping[MetricId, object] | None:
         if self._planned is None:
@@ -92,26 +96,17 @@ class SuiteGate:
         planned, observation = self._planned
         measured = read(observation, self.patience)
         if measured is None:
-            log.warning(
-                "suite=%s the write delivered no observation; judging the staged data",
-                self._suite.name,
-            )
+            log.warning(_READS_AGAIN, self._suite.name, "the write delivered no observation")
             return None
-        if (
-            rows is not None and measured[ROWS] != rows
-        ):  # a range-partitioned or sorted write counts twice
-            log.info(
-                "suite=%s observed=%s stored=%s; judging the staged data",
-                self._suite.name,
-                measured[ROWS],
-                rows,
-            )
+        counted = measured[ROWS]
+        if rows is not None and counted != rows:  # a sorted write counts twice
+            told = f"the write counted {counted} rows, the store {rows}"
+            log.warning(_READS_AGAIN, self._suite.name, told)
             return None
         return planned.answers(measured)
 
     def _measured(self, staged: DataFrame) -> Mapping[MetricId, object]:
         """Measure the staged data as the write would have: in one pass, one job."""
         planned = plan(self._spark, staged, self._configurations)
-        return planned.answers(
-            staged.agg(*planned.aggregates()).collect()[0].asDict(recursive=False)
-        )
+        (measured,) = staged.agg(*planned.aggregates()).collect()
+        return planned.answers(measured.asDict(recursive=False))

@@ -28,7 +28,7 @@ def surely_unique(rows: DataFrame, key: str) -> bool:
 
 
 def _distinct(rows: DataFrame, key: Column) -> int:
-    """Count distinct numbers exactly: each is one bit of a word that it shares with its 63 neighbours."""
+    """Count distinct numbers exactly: each is one bit of a word, shared with 63 neighbours."""
     bit = F.call_function("shiftleft", F.lit(1).cast("long"), key.bitwiseAND(63).cast("int"))
     words = rows.groupBy(F.shiftright(key, 6)).agg(F.bit_or(bit).alias("bits"))
     distinct: int = words.agg(F.sum(F.bit_count("bits"))).collect()[0][0]

@@ -2,21 +2,34 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
-from tidegate.contract import Expectation, Judgement, Suite, Verdict, brief, columns_of
+from tidegate.contract import Expectation, Json, Judgement, Suite, Verdict, brief, columns_of
 from tidegate.driver.gate.bounded import bounded, shown_kwargs
 from tidegate.driver.gate.document import Entry, hidden_columns
 
 _LONGEST_EXCEPTION = 300
+_LONGEST_EXAMPLE = 40
+_EXAMPLES = 3
+_NO_TEXT = "raised without a text"
+_WITHHELD = "raised; its text is withheld, as the column is marked pii"
 _CONDITION = re.compile(r"\[[A-Z][A-Z0-9_.]+\]")
 _DECISIVE = (
     re.compile(r"Traceback \(most recent call last\):\n(?:[ \t].*\n)+(\S.*)"),
     re.compile(r"Job aborted due to stage failure.*executor [^)]*\): (.*)"),
     re.compile(r"(\S.*)"),
 )
-"""Where the line that says why stands: under a Python traceback, in a failed task's story, or right at the front."""
+"""Where the line that says why stands.
+
+Under a Python traceback, in a failed task's story, or right at the front.
+"""
+
+
+class _Values(NamedTuple):
+    """What an expectation saw, as far as it may be shown."""
+
+    observed: Json
+    examples: tuple[str, ...]
 
 
 def judgement(suite: Suite, results: Sequence[Any], known: Sequence[str]) -> Judgement:
@@ -33,7 +46,7 @@ def judgement(suite: Suite, results: Sequence[Any], known: Sequence[str]) -> Jud
 
 
 def verdict(judged: Sequence[Expectation]) -> Verdict:
-    """Return ``closed`` if a critical expectation failed, ``warn`` if a warning did, else ``pass``."""
+    """Return ``closed`` if a critical expectation failed, ``warn`` if a warning, else ``pass``."""
     failed = {each.severity for each in judged if not each.success}
     if "critical" in failed:
         return "closed"
@@ -49,19 +62,21 @@ def _expectation(
     kwargs = configuration.kwargs
     detail = result.result or {}
     secret = is_secret(kwargs, hidden)
-    percent = detail.get("unexpected_percent")
     missing = [column for column in columns_of(kwargs) if column not in known]
+    shown = _Values(None, ())
+    if not secret:
+        shown = _Values(bounded(detail.get("observed_value")), examples(detail))
     return Expectation(
         id=str(entry.get("id") or place),
         type=configuration.type,
         severity=entry.get("severity", "critical"),
         success=bool(result.success),
         kwargs=shown_kwargs(kwargs, secret),
-        observed=None if secret else bounded(detail.get("observed_value")),
+        observed=shown.observed,
         unexpected=_unexpected(configuration.type, detail),
-        share=None if percent is None else percent / 100,
+        share=_share(detail),
         elements=detail.get("element_count"),
-        examples=() if secret else examples(detail),
+        examples=shown.examples,
         exception=_exception(result.exception_info, missing, known, secret),
         withheld=secret,
     )
@@ -74,17 +89,26 @@ def is_secret(kwargs: Mapping[str, Any], hidden: frozenset[str]) -> bool:
     """
     if not hidden:
         return False
-    asks_itself = any("query" in key for key in kwargs)
+    if any("query" in key for key in kwargs):
+        return True
+    if not hidden.isdisjoint(columns_of(kwargs)):
+        return True
     condition = str(kwargs.get("row_condition", ""))
-    return asks_itself or any(
-        column in columns_of(kwargs) or column in condition for column in hidden
-    )
+    return any(column in condition for column in hidden)
 
 
 def examples(detail: Mapping[str, Any]) -> tuple[str, ...]:
     """Return at most three of the unexpected values, each at most forty characters long."""
-    seen = (value for value in detail.get("partial_unexpected_list") or () if value is not None)
-    return tuple(brief(value, 40) for value in islice(seen, 3))
+    listed = detail.get("partial_unexpected_list") or ()
+    seen = [value for value in listed if value is not None]
+    return tuple(brief(value, _LONGEST_EXAMPLE) for value in seen[:_EXAMPLES])
+
+
+def _share(detail: Mapping[str, Any]) -> float | None:
+    percent: float | None = detail.get("unexpected_percent")
+    if percent is None:
+        return None
+    return percent / 100
 
 
 def _unexpected(kind: str, detail: Mapping[str, Any]) -> int | None:
@@ -98,27 +122,45 @@ def _exception(info: Any, missing: Sequence[str], known: Sequence[str], secret: 
     if message is None:
         return None
     if missing:
-        text = f"column {', '.join(map(repr, missing))} is not in the data; columns: {', '.join(known)}"
-    elif secret:  # Spark quotes the value it could not take
-        named = _CONDITION.search(message)
-        text = (
-            named.group() if named else "raised; its text is withheld, as the column is marked pii"
-        )
+        absent = ", ".join(map(repr, missing))
+        text = f"column {absent} is not in the data; columns: {', '.join(known)}"
+    elif secret:
+        text = _condition(message)
     else:
-        found = (pattern.search(message) for pattern in _DECISIVE)
-        text = next((match.group(1) for match in found if match), "raised without a text")
+        text = _decisive(message)
     return brief(" ".join(text.split()), _LONGEST_EXCEPTION)
+
+
+def _condition(message: str) -> str:
+    """Return Spark's error condition alone: its text quotes the value that it could not take."""
+    named = _CONDITION.search(message)
+    if named is None:
+        return _WITHHELD
+    return named.group()
+
+
+def _decisive(message: str) -> str:
+    for pattern in _DECISIVE:
+        match = pattern.search(message)
+        if match:
+            return match.group(1)
+    return _NO_TEXT
 
 
 def _message(info: Any) -> str | None:
     """Return the text of an exception that GX notes either once or by metric."""
-    notes = info if isinstance(info, Mapping) else vars(info) if info else {}
+    if not info:
+        return None
+    notes = _fields(info)
     for note in (notes, *notes.values()):
-        text = (
-            note.get("exception_message")
-            if isinstance(note, Mapping)
-            else getattr(note, "exception_message", None)
-        )
+        text = _fields(note).get("exception_message")
         if text is not None:
             return str(text)
     return None
+
+
+def _fields(note: Any) -> Mapping[str, Any]:
+    """Return what a note says: GX notes in dictionaries and in objects of its own."""
+    if isinstance(note, Mapping):
+        return note
+    return getattr(note, "__dict__", {})

@@ -1,0 +1,276 @@
+"""What the driver borrows without a promise is there: an upgrade fails here, by name."""
+
+import ast
+import json
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from importlib import import_module
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+
+from tidegate.driver import jvm
+
+DRIVER = Path(__file__).resolve().parents[2] / "plugins" / "tidegate" / "driver"
+JVM = DRIVER / "jvm.py"
+GX = DRIVER / "gate" / "gx.py"
+TABLE = "lake.borrowed.numbers"
+
+
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def functions_of(file: Path) -> list[str]:
+    found = [each.name for each in tree_of(file).body if isinstance(each, ast.FunctionDef)]
+    return [name for name in found if not name.startswith("_")]
+
+
+def imported_from(file: Path, package: str) -> list[tuple[str, str]]:
+    """Return module and name of everything that ``file`` imports from ``package``."""
+    found = []
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(package):
+            found += [(str(node.module), each.name) for each in node.names]
+    return found
+
+
+# --- PySpark, py4j and Iceberg -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def numbers(spark: SparkSession) -> Iterator[DataFrame]:
+    spark.sql("CREATE NAMESPACE IF NOT EXISTS lake.borrowed")
+    spark.range(4).writeTo(TABLE).create()
+    yield spark.table(TABLE)
+    spark.sql(f"DROP TABLE {TABLE}")
+
+
+def iceberg_refs(spark: SparkSession) -> Any:
+    return json.loads(jvm.iceberg_metadata(spark, jvm.iceberg_table(spark, TABLE)))["refs"]
+
+
+def condition_of_a_failure(spark: SparkSession) -> str | None:
+    try:
+        spark.sql("SELECT raise_error('no')").collect()
+    except PySparkException as error:
+        (fact, *_) = jvm.java_causes(error, spark)
+        return fact.condition
+    return None
+
+
+def longest_task(spark: SparkSession) -> Any:
+    context = spark.sparkContext
+    store = jvm.status_store(context)
+    found = [jvm.run_times(context, store, stage) for stage in jvm.stages_of(context, store)]
+    return [each for each in found if each is not None and each[0] <= each[1]]
+
+
+def observed(spark: SparkSession) -> Any:
+    observation = Observation("borrowed")
+    frame = spark.range(3)
+    name = jvm.registered(frame, observation)
+    frame.observe(name, F.count(F.lit(1)).alias("rows")).collect()
+    return observation.get == {"rows": 3}
+
+
+def resolved(spark: SparkSession) -> Any:
+    return jvm.observed_expressions(spark.range(3).observe("o", F.sum("id").alias("s"))).apply(0)
+
+
+def rebuilt(spark: SparkSession) -> Any:
+    argument = jvm.call_behind(F.sum("id")).arguments().apply(0)
+    rows = spark.range(3).select(F.max(jvm.column_of(spark, argument))).collect()
+    return rows[0][0] == 2
+
+
+def numbered(spark: SparkSession) -> Any:
+    frame = spark.range(3).toDF("n")  # rows: `range` itself is a data set of longs
+    encoder = jvm.row_encoder(frame)
+    return jvm.frame_of(spark, jvm.rdd_of(frame), encoder).count() == 3
+
+
+def can_widen(spark: SparkSession) -> bool:
+    types = jvm.jvm_of(spark).org.apache.spark.sql.types.DataTypes
+    widens = jvm.can_up_cast(spark, types.IntegerType, types.LongType)
+    return widens and not jvm.can_up_cast(spark, types.LongType, types.IntegerType)
+
+
+TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
+    "jvm_of": lambda spark: jvm.jvm_of(spark).java.lang.System.currentTimeMillis(),
+    "java_session": lambda spark: jvm.java_session(spark).sessionState().newHadoopConf(),
+    "java_frame": lambda spark: jvm.java_frame(spark.range(1)).schema().size() == 1,
+    "rdd_of": lambda spark: jvm.rdd_of(spark.range(3)).count() == 3,
+    "frame_of": numbered,
+    "row_encoder": lambda spark: jvm.row_encoder(spark.range(1)).schema().size() == 1,
+    "hops_encoder": lambda spark: jvm.hops_encoder(spark).schema(),
+    "ddl_of": lambda spark: jvm.ddl_of(spark.range(1)) == "id BIGINT",
+    "iceberg_table": lambda spark: jvm.iceberg_table(spark, TABLE).currentSnapshot(),
+    "iceberg_metadata": lambda spark: iceberg_refs(spark)["main"],
+    "current_snapshot": lambda spark: jvm.current_snapshot(spark, TABLE),
+    "path_state": lambda spark: jvm.path_state(spark, str(JVM)).startswith(f"file:{JVM}:"),
+    "start_jvm": lambda spark: jvm.start_jvm() is None,
+    "is_down": lambda spark: jvm.is_down(spark) is False,
+    "java_causes": lambda spark: condition_of_a_failure(spark) == "USER_RAISED_EXCEPTION",
+    "status_store": lambda spark: jvm.status_store(spark.sparkContext).jobsList(None).size(),
+    "stages_of": longest_task,
+    "run_times": longest_task,
+    "parsed_nodes": lambda spark: len(list(jvm.parsed_nodes(spark, "SELECT id FROM t"))) == 2,
+    "command_class": lambda spark: jvm.command_class(spark).getSimpleName() == "Command",
+    "call_behind": lambda spark: jvm.call_behind(F.sum("id")).functionName() == "sum",
+    "column_of": rebuilt,
+    "observed_expressions": lambda spark: resolved(spark).dataType().simpleString() == "bigint",
+    "can_up_cast": can_widen,
+    "registered": observed,
+}
+
+
+@pytest.mark.parametrize("name", functions_of(JVM))
+def test_the_jvm_has_it(spark: SparkSession, numbers: DataFrame, name: str) -> None:
+    numbers.count()
+    assert TOUCHES[name](spark)
+
+
+# --- Great Expectations ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("module", "name"), imported_from(GX, "great_expectations"))
+def test_great_expectations_has_it(module: str, name: str) -> None:
+    assert hasattr(import_module(module), name)
+
+
+@pytest.fixture(scope="module")
+def gx() -> Any:
+    return import_module("tidegate.driver.gate.gx")
+
+
+class Asked:
+    """One expectation that GX's graph can be asked about: its own, and one that is refused."""
+
+    def __init__(self, gx: Any, spark: SparkSession) -> None:
+        self.gx = gx
+        frame = spark.range(4)
+        self.engine = gx.Engine(spark, "numbers", frame)
+        self.engine.stand_in("others", frame.limit(2))
+        between = "expect_column_values_to_be_between"
+        limit = {"column": "id", "max_value": {"$PARAMETER": "limit"}}
+        self.open = gx.ExpectationConfiguration(type=between, kwargs=dict(limit), id="0")
+        self.filled = gx.ExpectationConfiguration(type=between, kwargs=dict(limit), id="0")
+        gx.fill(self.filled, {"limit": 2})
+
+    def edges(self) -> Any:
+        return self.gx.edges_of(self.engine, self.filled, {"result_format": "SUMMARY"})
+
+    def metric(self, name: str) -> Any:
+        nodes = [node for edge in self.edges() for node in (edge.left, edge.right)]
+        return {node.metric_name: node for node in nodes if node is not None}[name]
+
+    def of_between(self, name: str) -> Any:
+        return self.metric(f"column_values.between.{name}")
+
+    def results(self) -> Any:
+        return self.gx.validated(self.engine, [self.filled], {"result_format": "SUMMARY"})
+
+    def broken(self) -> Any:
+        return self.gx.broken_result(self.filled, ValueError("no"))
+
+    def rounds(self) -> int:
+        self.gx.resolve(self.engine, self.edges(), {"result_format": "SUMMARY"})
+        return int(self.engine.rounds)
+
+
+GX_TOUCHES: dict[str, Callable[[Any, Asked], Any]] = {
+    "is_lazy": lambda gx, asked: gx.is_lazy(asked.of_between("condition"), asked.engine),
+    "is_condition": lambda gx, asked: gx.is_condition(asked.of_between("condition"), asked.engine),
+    "dependencies": lambda gx, asked: gx.dependencies(
+        asked.engine, asked.filled, {}
+    ).get_metric_configurations(),
+    "edges_of": lambda gx, asked: asked.edges(),
+    "resolve": lambda gx, asked: asked.rounds(),
+    "validated": lambda gx, asked: asked.results()[0].result["unexpected_count"] == 1,
+    "count_beside": lambda gx, asked: (
+        gx.count_beside(asked.of_between("unexpected_values"))
+        == asked.of_between("unexpected_count").id
+    ),
+    "unresolved": lambda gx, asked: isinstance(
+        gx.unresolved(asked.of_between("condition"), ValueError("no")), gx.GreatExpectationsError
+    ),
+    "broken_result": lambda gx, asked: "ValueError: no" in str(asked.broken().exception_info),
+    "as_json": lambda gx, asked: gx.as_json(Decimal("1.5")) == 1.5,
+    "known_types": lambda gx, asked: asked.open.type in gx.known_types(),
+    "wanted_parameters": lambda gx, asked: (
+        gx.wanted_parameters(asked.open) == {"max_value": "limit"}
+    ),
+    "fill": lambda gx, asked: asked.filled.kwargs["max_value"] == 2,
+    "html_of": lambda gx, asked: "<html" in gx.html_of("numbers", asked.results()),
+}
+
+
+@pytest.mark.parametrize("name", functions_of(GX))
+def test_great_expectations_does_it(gx: Any, spark: SparkSession, name: str) -> None:
+    assert GX_TOUCHES[name](gx, Asked(gx, spark))
+
+
+def test_the_engine_prepares_without_computing(gx: Any, spark: SparkSession) -> None:
+    asked = Asked(gx, spark)
+    direct, bundled = asked.engine.prepared(asked.metric("table.column_types"), {}, {})
+    assert (len(direct), len(bundled)) == (1, 0)
+    assert direct[0].metric_configuration.metric_name == "table.column_types"
+    assert callable(direct[0].metric_fn)
+    assert direct[0].metric_provider_kwargs["execution_engine"] is asked.engine
+
+
+def test_the_engine_reads_what_stands_in(gx: Any, spark: SparkSession) -> None:
+    asked = Asked(gx, spark)
+    domains = ({"batch_id": "others"}, {})
+    counts = [asked.engine.get_domain_records(each).count() for each in domains]
+    assert counts == [2, 4]
+
+
+ROUND = "_process_direct_and_bundled_metric_computation_configurations"
+
+
+def test_what_the_engine_overrides_is_there(gx: Any) -> None:
+    theirs = getattr(gx.SparkDFExecutionEngine, ROUND)
+    assert (
+        signature(theirs).parameters.keys()
+        == signature(getattr(gx.Engine, ROUND)).parameters.keys()
+    )
+
+
+# --- Who may borrow ----------------------------------------------------------------------------
+
+
+def test_only_one_file_imports_great_expectations() -> None:
+    for file in DRIVER.rglob("*.py"):
+        if file != GX:
+            assert imported_from(file, "great_expectations") == [], file
+
+
+def private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def borrowed_in(file: Path) -> Iterator[str]:
+    """Yield the private names of others that ``file`` uses, with their line."""
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.ImportFrom):
+            for each in node.names:
+                if private(each.name):
+                    yield f"{file.relative_to(DRIVER)}:{node.lineno} imports {each.name}"
+        if isinstance(node, ast.Attribute) and private(node.attr):
+            if not isinstance(node.value, ast.Name) or node.value.id not in ("self", "cls"):
+                yield f"{file.relative_to(DRIVER)}:{node.lineno} {ast.unparse(node)}"
+
+
+def test_nobody_else_of_the_driver_borrows() -> None:
+    found = []
+    for file in sorted(DRIVER.rglob("*.py")):
+        if file not in (JVM, GX):
+            found += borrowed_in(file)
+    assert found == []
