@@ -58,7 +58,9 @@ class GraphFrames:
         self, iterations: int, reset_probability: float, tolerance: float | None
     ) -> DataFrame:
         """Return each vertex's rank, a double, on GraphFrames' own scale."""
-        limit = {"maxIter": iterations} if tolerance is None else {"tol": tolerance}
+        limit: dict[str, float] = {"maxIter": iterations}
+        if tolerance is not None:
+            limit = {"tol": tolerance}
         ranked = self._graph.pageRank(resetProbability=reset_probability, **limit)
         return _result(ranked.vertices, "pagerank")
 

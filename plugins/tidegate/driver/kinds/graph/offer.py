@@ -130,7 +130,7 @@ class Graph:
             meaning.
         """
         ranked = self._engine.pagerank(iterations, reset_probability, tolerance)
-        return self._named(ranked, "pagerank")
+        return self._of_ids(ranked, "pagerank")
 
     def connected_components(self) -> DataFrame:
         """Group vertices joined by a path, whatever its direction: ``id`` and ``component``.
@@ -138,7 +138,7 @@ class Graph:
         The component is named by its smallest ``id``.
         """
         grouped = self._engine.connected_components()
-        return self._named(grouped, "component", names_vertex=True)
+        return self._of_ids(grouped, "component", "vertex", "value")
 
     def label_propagation(self, iterations: int = 5) -> DataFrame:
         """Find communities: ``id`` and ``label``, the ``id`` that names the community.
@@ -149,7 +149,7 @@ class Graph:
         It need not settle: two vertices and an edge swap labels for ever.
         """
         labelled = self._engine.label_propagation(iterations)
-        return self._named(labelled, "label", names_vertex=True)
+        return self._of_ids(labelled, "label", "vertex", "value")
 
     def triangle_count(self) -> DataFrame:
         """Count the triangles through each vertex: ``id`` and ``triangles: long``.
@@ -157,7 +157,7 @@ class Graph:
         Directions, parallel edges and self-loops make no difference.
         """
         counted = self._engine.triangle_count().withColumn("value", F.col("value").cast("long"))
-        return self._named(counted, "triangles")
+        return self._of_ids(counted, "triangles")
 
     def shortest_paths(self, landmarks: Sequence[object]) -> DataFrame:
         """Count the hops from each vertex to each landmark: ``id``, ``distances: map<id, int>``.
@@ -175,14 +175,17 @@ class Graph:
         numbers = self._tables.numbering.landmarks(landmarks)
         hops = self._engine.shortest_paths(sorted(numbers))
         named = self._tables.numbering.name_keys(F.col("value"), numbers)
-        return self._named(hops.withColumn("value", named), "distances")
+        return self._of_ids(hops.withColumn("value", named), "distances")
 
     @cached_property
     def _engine(self) -> Engine:
         numbering = self._tables.numbering
         return self._engine_type(numbering.vertices, numbering.number(self.edges, "src", "dst"))
 
-    def _named(self, result: DataFrame, column: str, *, names_vertex: bool = False) -> DataFrame:
-        columns = ("vertex", "value") if names_vertex else ("vertex",)
-        named = self._tables.numbering.name(result, *columns)
+    def _of_ids(self, result: DataFrame, column: str, *vertices: str) -> DataFrame:
+        """Return an engine's result with ids for longs, its values under the name ``column``.
+
+        :param vertices: the columns that hold vertices, where it is not ``vertex`` alone.
+        """
+        named = self._tables.numbering.name(result, *(vertices or ("vertex",)))
         return named.select(F.col("vertex").alias("id"), F.col("value").alias(column))

@@ -189,10 +189,10 @@ def _asked(offered: Mapping[str, object], *columns: str) -> dict[str, str]:
 def _input(offered: Mapping[str, object], name: str, columns: Mapping[str, str]) -> DataFrame:
     frame = offered.get(name)
     if not isinstance(frame, DataFrame):
-        inputs = sorted(key for key, value in offered.items() if isinstance(value, DataFrame))
+        inputs = [key for key, value in offered.items() if isinstance(value, DataFrame)]
         raise SpecError(
             "a graph stage reads two inputs named 'vertices' and 'edges'; this one reads "
-            f"{inputs}: add {name!r} to its reads (its columns may have any names: params 'id', "
+            f"{sorted(inputs)}: add {name!r} to its reads (its columns may have any names: params 'id', "
             "'src' and 'dst' say which)"
         )
     _require(columns, frame, name)
