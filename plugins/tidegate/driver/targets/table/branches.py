@@ -201,7 +201,7 @@ class BranchedTable:
                 # Removing the token in the commit that moves main is the fence: without the token
                 # all of it fails. In two commits, an older attempt could move main after a newer
                 # one has begun. If main moves after the look above, Iceberg refuses to forward it,
-                # and the retry, which finds the judged branch, picks instead.
+                # and the retry starts from the main of then.
                 refs.removeBranch(branch.name).removeBranch(branch.token).commit()
             else:
                 self._pick(branch, staged, summary)
