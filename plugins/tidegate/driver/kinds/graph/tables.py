@@ -192,8 +192,8 @@ def _input(offered: Mapping[str, object], name: str, columns: Mapping[str, str])
         inputs = [key for key, value in offered.items() if isinstance(value, DataFrame)]
         raise SpecError(
             "a graph stage reads two inputs named 'vertices' and 'edges'; this one reads "
-            f"{sorted(inputs)}: add {name!r} to its reads (its columns may have any names: params 'id', "
-            "'src' and 'dst' say which)"
+            f"{sorted(inputs)}: add {name!r} to its reads (its columns may have any names: params "
+            "'id', 'src' and 'dst' say which)"
         )
     _require(columns, frame, name)
     named = [_column(theirs).alias(ours) for ours, theirs in columns.items()]
