@@ -1,4 +1,4 @@
-"""Will a flight be over 15 minutes late? A logistic regression on what is known before it leaves."""
+"""Will a flight be over 15 minutes late? A logistic regression on what is known beforehand."""
 
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.classification import LogisticRegression

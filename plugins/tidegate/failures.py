@@ -184,6 +184,13 @@ RULES: tuple[Rule, ...] = (
         machinery=True,
     ),
     Rule(
+        # Recorded: what refuses a null in an ML transformer has no condition of its own beneath.
+        by=("condition",),
+        pattern=r"FAILED_EXECUTE_UDF",
+        error=DataError,
+        means="a function of Spark's cannot take a value",
+    ),
+    Rule(
         by=("text",),
         pattern=r"FileNotFoundException",
         error=DataError,

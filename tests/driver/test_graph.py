@@ -322,7 +322,7 @@ def test_answers_do_not_depend_on_partitioning(spark: SparkSession) -> None:
 
 def test_numbers_for_ids_are_their_ranks(spark: SparkSession) -> None:
     """What makes a recomputed partition harmless: the number is a fact about the set of ids."""
-    from tidegate.driver.kinds.graph_tables import GraphTables
+    from tidegate.driver.kinds.graph.tables import GraphTables
 
     names = [f"n{number:03}" for number in range(200)]
     numbering = GraphTables.of(tables(spark, names[::-1], [])).numbering

@@ -15,7 +15,8 @@ from tidegate.contract import Judgement, Output, StageSpec
 from tidegate.driver.targets.provenance import Provenance
 from tidegate.driver.targets.settle import settle
 from tidegate.driver.targets.table import TableTarget
-from tidegate.driver.targets.table.branches import Branch, BranchedTable
+from tidegate.driver.targets.table.branches import Branch, BranchedTable, Metadata
+from tidegate.driver.targets.table.fence import Fence
 from tidegate.errors import JobError, PublishError, SpecError
 
 _names = (f"lake.db.t{number}" for number in count())
@@ -293,6 +294,35 @@ def test_an_append_is_exactly_once_per_run(spark: SparkSession, table: str) -> N
             fingerprint="c",
         )
     assert len(seen(spark, table)) == 5
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_an_append_published_while_the_fence_rises_is_not_appended_again(
+    spark: SparkSession, table: str, monkeypatch: pytest.MonkeyPatch, made: bool
+) -> None:
+    if made:
+        publish(spark, spec(table, mode="append"), frame(spark, 3), fingerprint="a")
+    of_the_run = {"mode": "append", "run_id": "r2"}
+    zombie = stepwise(spark, spec(table, try_number=1, **of_the_run), "b")
+    retry = stepwise(spark, spec(table, try_number=2, **of_the_run), "b")
+    raise_fence = Fence.raise_
+
+    def just_before(fence: Fence) -> Metadata:
+        monkeypatch.setattr(Fence, "raise_", raise_fence)
+        zombie.begin()
+        zombie.stage(frame(spark, 2))
+        zombie.publish(PASS)
+        return raise_fence(fence)
+
+    monkeypatch.setattr(Fence, "raise_", just_before)
+    with pytest.raises(PublishError, match="published while"):
+        retry.begin()
+        retry.stage(frame(spark, 2))
+        retry.publish(PASS)
+    assert refs(spark, table) == {"main"}
+    again = publish(spark, spec(table, try_number=3, **of_the_run), frame(spark, 2), "b")
+    assert "already published by try 1" in str(again.note)
+    assert len(seen(spark, table)) == (5 if made else 2)
 
 
 @pytest.mark.parametrize(

@@ -33,24 +33,54 @@ def diagnose(error: BaseException, spark: SparkSession | None, job: str | None) 
     """
     trace = "\n".join("".join(traceback.format_exception(error)).splitlines()[-_TRACE_LINES:])
     if isinstance(error, TidegateError):
-        cause = error.__cause__
-        text = None if cause is None else _first_line(cause)
-        return Failure(type=type(error).__name__, message=str(error), cause=text, trace=trace)
-    chain = list(java_causes(error, spark))
-    if not chain:
-        chain = [Fact(type(error).__name__, str(error))]
-    decisive = _decisive(chain)
+        return _already_known(error, trace)
+    chain = chain_of(error, spark)
+    decisive = decisive_of(chain)
     where = _job_line(error, job)
     line = _line(decisive)
-    place = f" (at {where})" if where else ""
+    message = line[:_LONGEST]
+    if where:
+        message += f" (at {where})"
     return Failure(
         type=_error_class(chain, decisive, where).__name__,
-        message=f"{line[:_LONGEST]}{place}",
-        cause=line.splitlines()[0][:_LONGEST] if line else None,
+        message=message,
+        cause=line.partition("\n")[0][:_LONGEST] or None,
         condition=decisive.condition,
         sqlstate=decisive.sqlstate,
         trace=trace,
     )
+
+
+def chain_of(error: BaseException, spark: SparkSession | None) -> list[Fact]:
+    """Return the causes of ``error``, outermost first; it alone where Java has no part in it."""
+    chain = list(java_causes(error, spark))
+    if chain:
+        return chain
+    return [Fact(type(error).__name__, str(error))]
+
+
+def decisive_of(chain: Sequence[Fact]) -> Fact:
+    """Return the deepest fact with a telling condition, else the deepest that says anything."""
+    for says_enough in (_is_telling, _is_spoken):
+        for fact in reversed(chain):
+            if says_enough(fact):
+                return fact
+    return chain[-1]
+
+
+def _is_telling(fact: Fact) -> bool:
+    return fact.condition is not None and not fact.condition.startswith(_GENERIC)
+
+
+def _is_spoken(fact: Fact) -> bool:
+    return fact.text != ""
+
+
+def _already_known(error: TidegateError, trace: str) -> Failure:
+    cause = None
+    if error.__cause__ is not None:
+        cause = _first_line(error.__cause__)
+    return Failure(type=type(error).__name__, message=str(error), cause=cause, trace=trace)
 
 
 def _line(decisive: Fact) -> str:
@@ -62,14 +92,6 @@ def _line(decisive: Fact) -> str:
 def _first_line(error: BaseException) -> str:
     first = str(error).partition("\n")[0]
     return f"{type(error).__name__}: {first}"[:_LONGEST]
-
-
-def _decisive(chain: Sequence[Fact]) -> Fact:
-    """Return the deepest fact with a telling condition, else the deepest that says anything."""
-    conditioned = [fact for fact in chain if fact.condition]
-    telling = [fact for fact in conditioned if not str(fact.condition).startswith(_GENERIC)]
-    spoken = [fact for fact in chain if fact.text]
-    return (telling or spoken or list(chain))[-1]
 
 
 def _error_class(chain: Sequence[Fact], decisive: Fact, where: str | None) -> type[TidegateError]:
@@ -84,8 +106,7 @@ def _error_class(chain: Sequence[Fact], decisive: Fact, where: str | None) -> ty
 
 
 def _job_line(error: BaseException, job: str | None) -> str | None:
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == job]
-    if not frames:
-        return None
-    last = frames[-1]
-    return f"{last.filename.rpartition('/')[2]}:{last.lineno}"
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename == job:
+            return f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
+    return None

@@ -40,6 +40,50 @@ def java_frame(frame: DataFrame) -> Any:
     return frame._jdf
 
 
+def rdd_of(frame: DataFrame, encoder: Any = None) -> Any:
+    """Return a frame's JVM RDD: of rows, or of what ``encoder`` makes of them.
+
+    Borrowed (``_jdf``'s ``as``) because GraphX takes RDDs of Scala tuples; without it, none.
+    """
+    java = java_frame(frame)
+    if encoder is not None:
+        java = getattr(java, "as")(encoder)  # a keyword of Python
+    return java.rdd()
+
+
+def frame_of(spark: SparkSession, rdd: Any, encoder: Any) -> DataFrame:
+    """Return the frame of a JVM RDD.
+
+    Borrowed (``_jsparkSession``) because PySpark's own ``createDataFrame`` takes Python's RDDs
+    alone; without it, every row of a graph's result would pass through Python.
+    """
+    return DataFrame(java_session(spark).createDataset(rdd, encoder).toDF(), spark)
+
+
+def row_encoder(frame: DataFrame) -> Any:
+    """Return the encoder of a frame's rows.
+
+    Borrowed (``_jdf``'s ``schema``) because an encoder wants the JVM's schema; without it, a row
+    could not be zipped with its number.
+    """
+    encoders = jvm_of(frame.sparkSession).org.apache.spark.sql.Encoders
+    return encoders.row(java_frame(frame).schema())
+
+
+def hops_encoder(spark: SparkSession) -> Any:
+    """Return the encoder of Scala's map of long to int.
+
+    Borrowed (Catalyst's ``MapEncoder``) because ``Encoders`` has none for maps; without it, no
+    shortest paths.
+    """
+    jvm = jvm_of(spark)
+    scala_map = jvm.java.lang.Class.forName("scala.collection.Map")
+    tag = jvm.scala.reflect.ClassTag.apply(scala_map)
+    encoders = jvm.org.apache.spark.sql.Encoders
+    map_encoder = getattr(jvm.org.apache.spark.sql.catalyst.encoders, "AgnosticEncoders$MapEncoder")
+    return map_encoder(tag, encoders.scalaLong(), encoders.scalaInt(), False)
+
+
 def ddl_of(frame: DataFrame) -> str:
     """Return a frame's columns as Spark DDL, all nullable: tomorrow's data may lack today's.
 

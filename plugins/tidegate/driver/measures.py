@@ -11,6 +11,16 @@ from tidegate.driver.jvm import run_times, stages_of, status_store
 
 log = logging.getLogger(__name__)
 
+_SUMMED = {
+    "input_bytes": "inputBytes",
+    "input_rows": "inputRecords",
+    "shuffle_bytes": "shuffleWriteBytes",
+    "spill_bytes": "diskBytesSpilled",
+    "tasks": "numCompleteTasks",
+    "failed_tasks": "numFailedTasks",
+}
+"""Our name of a total, and what Spark's UI calls it of each of its stages."""
+
 
 def measure(spark: SparkSession) -> dict[str, Any]:
     """Return the application's id, versions and totals over its Spark stages.
@@ -33,15 +43,11 @@ def measure(spark: SparkSession) -> dict[str, Any]:
 def _totals(context: SparkContext) -> dict[str, Any]:
     store = status_store(context)
     stages = stages_of(context, store)
-    totals = {
-        "input_bytes": sum(stage.inputBytes() for stage in stages),
-        "input_rows": sum(stage.inputRecords() for stage in stages),
-        "shuffle_bytes": sum(stage.shuffleWriteBytes() for stage in stages),
-        "spill_bytes": sum(stage.diskBytesSpilled() for stage in stages),
-        "peak_memory_bytes": max((stage.peakExecutionMemory() for stage in stages), default=0),
-        "tasks": sum(stage.numCompleteTasks() for stage in stages),
-        "failed_tasks": sum(stage.numFailedTasks() for stage in stages),
-    }
+    totals: dict[str, Any] = {}
+    for name, getter in _SUMMED.items():
+        totals[name] = sum(getattr(stage, getter)() for stage in stages)
+    peaks = [stage.peakExecutionMemory() for stage in stages]
+    totals["peak_memory_bytes"] = max(peaks, default=0)
     if not stages:
         return totals
     longest = max(stages, key=lambda stage: int(stage.executorRunTime()))
@@ -50,6 +56,9 @@ def _totals(context: SparkContext) -> dict[str, Any]:
 
 def _skew(context: SparkContext, store: Any, stage: Any) -> float | None:
     times = run_times(context, store, stage)
-    if times is None or not times[0]:
+    if times is None:
         return None
-    return round(times[1] / times[0], 1)
+    median, longest = times
+    if not median:
+        return None
+    return round(longest / median, 1)

@@ -4,6 +4,7 @@ import ctypes
 import re
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Thread
 
@@ -15,6 +16,7 @@ from tidegate.driver import gate
 from tidegate.driver.jvm import start_jvm
 
 _WAREHOUSE = re.compile(r"spark\.sql\.catalog\.\w+\.warehouse")
+_RELATIVE = re.compile(r"(?!/)[^:]*")
 _PR_SET_PDEATHSIG = 1
 
 
@@ -38,18 +40,21 @@ def open_session(spec: StageSpec) -> SparkSession:
     attempt = spec.attempt
     builder = SparkSession.builder.appName(f"{attempt.dag_id}.{attempt.task_id}")
     start_jvm()
-    for key, value in {**dict(SparkConf().getAll()), **spec.conf}.items():
-        if _WAREHOUSE.fullmatch(key) and _is_relative(value):
-            builder = builder.config(key, f"file://{Path(value).absolute()}")
-        elif key in spec.conf:
-            builder = builder.config(key, value)
+    submitted = dict(SparkConf().getAll())
+    warehouses = _absolute_warehouses({**submitted, **spec.conf})
+    for key, value in {**spec.conf, **warehouses}.items():
+        builder = builder.config(key, value)
     spark = builder.getOrCreate()
     loading.join()
     return spark
 
 
-def _is_relative(warehouse: str) -> bool:
-    return ":" not in warehouse and not warehouse.startswith("/")
+def _absolute_warehouses(conf: Mapping[str, str]) -> dict[str, str]:
+    absolute = {}
+    for key, value in conf.items():
+        if _WAREHOUSE.fullmatch(key) and _RELATIVE.fullmatch(value):
+            absolute[key] = f"file://{Path(value).absolute()}"
+    return absolute
 
 
 def _preload(spec: StageSpec) -> None:

@@ -25,11 +25,12 @@ def load_run(path: str) -> Run:
     module = module_from_spec(located)
     sys.modules[located.name] = module
     # Executors cannot import the job's module: its functions must travel inside the UDFs that use
-    # them.
-    register_pickle_by_value(module)  # type: ignore[no-untyped-call]  # pyspark ships cloudpickle untyped
+    # them. (PySpark ships cloudpickle untyped.)
+    register_pickle_by_value(module)  # type: ignore[no-untyped-call]
     try:
         located.loader.exec_module(module)
     except (SyntaxError, ImportError) as broken:
+        # The file is wrong, not what it does: fixed in the file, never by a retry.
         raise SpecError(
             f"job {path} cannot be imported: {type(broken).__name__}: {broken}"
         ) from broken
@@ -46,9 +47,21 @@ def call_by_name(run: Run, offered: Mapping[str, object]) -> object:
 
     :raises SpecError: if ``run`` asks for an input that nobody offers.
     """
-    named = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
-    asked = [p for p in signature(run).parameters.values() if p.kind in named]
-    if missing := [p.name for p in asked if p.default is Parameter.empty and p.name not in offered]:
-        wanted = ", ".join(p.name for p in asked)
+    asked = _named_parameters(run)
+    given: dict[str, object] = {}
+    missing: list[str] = []
+    for name, parameter in asked.items():
+        if name in offered:
+            given[name] = offered[name]
+        elif parameter.default is Parameter.empty:
+            missing.append(name)
+    if missing:
+        wanted = ", ".join(asked)
         raise SpecError(f"run({wanted}) asks for {missing}; this stage offers {sorted(offered)}")
-    return run(**{p.name: offered[p.name] for p in asked if p.name in offered})
+    return run(**given)
+
+
+def _named_parameters(run: Run) -> dict[str, Parameter]:
+    named = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    parameters = signature(run).parameters
+    return {name: each for name, each in parameters.items() if each.kind in named}

@@ -1,7 +1,10 @@
-"""The sql kind: a ``.sql`` file whose last statement is the output, its inputs views, its values parameter markers."""
+"""The sql kind: a ``.sql`` file whose last statement is the output.
+
+It sees its inputs as views, and its values as parameter markers.
+"""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +21,14 @@ _PREPARES = re.compile(
     r"(CREATE\s+(OR\s+REPLACE\s+)?TEMP(ORARY)?\s+(VIEW|FUNCTION)|DECLARE|SET|CACHE)\b", re.I
 )
 _WRITES = {"InsertIntoStatement", "InsertIntoDir", "OverwriteByExpression", "AppendData"}
+_SCALAR = (str, int, float, bool, type(None))
 
 
 def statements(text: str) -> list[str]:
-    """Split SQL text at its semicolons, leaving those in strings, names and comments alone; comments are dropped."""
+    """Split SQL text at its semicolons, leaving those in strings, names and comments alone.
+
+    Comments are dropped.
+    """
     found = [""]
     for piece in _TOKEN.findall(text):
         if piece == ";":
@@ -30,7 +37,8 @@ def statements(text: str) -> list[str]:
             found[-1] += piece
         else:
             found[-1] += " "
-    return [statement.strip() for statement in found if statement.strip()]
+    stripped = (statement.strip() for statement in found)
+    return [statement for statement in stripped if statement]
 
 
 def produce(spark: SparkSession, job: Path, params: Mapping[str, Any]) -> DataFrame:
@@ -44,32 +52,37 @@ def produce(spark: SparkSession, job: Path, params: Mapping[str, Any]) -> DataFr
         raise SpecError(
             f"{job.name}: no statement; the last statement of a .sql job is the stage's output"
         )
-    for number, statement in enumerate(found[:-1], start=1):
-        if not _PREPARES.match(statement):
-            raise SpecError(
-                f"{job.name}, statement {number} ({_verb(statement)} …) does more than prepare. Only the last "
-                "statement's rows are gated and published; before it, use CREATE TEMPORARY VIEW, DECLARE or SET"
-            )
+    *before, last = found
+    _check_preparations(job, before)
+    values = _values(params)
     try:
-        _check_query(spark, job, found[-1])
-        for statement in found[:-1]:
-            spark.sql(statement, args=_named(params))
-        return spark.sql(found[-1], args=_named(params))
+        # Nothing runs until every statement is known to be allowed.
+        _check_query(spark, job, last)
+        for statement in before:
+            spark.sql(statement, args=values)
+        return spark.sql(last, args=values)
     except ParseException as error:
+        # The file's mistake, told by the file's name; Spark's text alone names no file.
         raise SpecError(f"{job.name}: {str(error).strip()[:600]}") from error
 
 
-def _named(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters that SQL can take as values; lists and mappings go to Python jobs only."""
-    return {
-        name: value
-        for name, value in params.items()
-        if value is None or isinstance(value, str | int | float | bool)
-    }
+def _values(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that SQL takes as values; lists and mappings are for Python jobs."""
+    return {name: value for name, value in params.items() if isinstance(value, _SCALAR)}
 
 
 def _verb(statement: str) -> str:
     return statement.split(maxsplit=1)[0].upper()
+
+
+def _check_preparations(job: Path, before: Sequence[str]) -> None:
+    for number, statement in enumerate(before, start=1):
+        if not _PREPARES.match(statement):
+            raise SpecError(
+                f"{job.name}, statement {number} ({_verb(statement)} …) does more than prepare. "
+                "Only the last statement's rows are gated and published; before it, use CREATE "
+                "TEMPORARY VIEW, DECLARE or SET"
+            )
 
 
 def _check_query(spark: SparkSession, job: Path, statement: str) -> None:

@@ -15,16 +15,22 @@ _ARROW = "spark.sql.execution.arrow.pyspark.enabled"
 _PAIR = "a train job returns (model, metrics)"
 _MODEL = "a fitted pyspark.ml model or a fitted scikit-learn estimator"
 _METRICS = "a dict of numbers by name, or a DataFrame of one row"
+_FEW = ("no row", "one row", "more than one row")
+"""How many rows a frame has, once no more than two of them are read."""
 
 
 def produce(run: Run, offered: Mapping[str, object]) -> Trained:
-    """Call a train job and return the model it fitted, with its metrics; NaN and infinity are for the suite to judge.
+    """Call a train job and return the model it fitted, with its metrics.
+
+    NaN and infinity are metrics as well: they are for the suite to judge.
 
     :raises SpecError: if ``run`` returns anything but a fitted model and at least one numeric
         metric.
     """
     spark = offered.get("spark")  # the job's own; another may be the active one
-    with _arrow(spark if isinstance(spark, SparkSession) else SparkSession.active()):
+    if not isinstance(spark, SparkSession):
+        spark = SparkSession.active()
+    with _arrow(spark):
         model, metrics = _pair(call_by_name(run, offered))
         _require_fitted(model)
         return Trained(model, _numbers(metrics))
@@ -54,26 +60,30 @@ def _require_fitted(model: object) -> None:
 
     if isinstance(model, Model):
         return
-    name = type(model).__name__
     if isinstance(model, Estimator):
+        name = type(model).__name__
         raise SpecError(
             f"run returned an unfitted {name} as its model; return what {name}.fit(...) returns"
         )
+    _require_fitted_estimator(model)
+
+
+def _require_fitted_estimator(model: object) -> None:
+    neither = f"run returned {_named(model)} as its model; {_PAIR}, where model is {_MODEL}"
     try:
         from sklearn.base import BaseEstimator
         from sklearn.exceptions import NotFittedError
         from sklearn.utils.validation import check_is_fitted
     except ImportError:
-        raise SpecError(
-            f"run returned {_named(model)} as its model; {_PAIR}, where model is {_MODEL}"
-        ) from None
+        # Where scikit-learn is not installed, no model is one of its own: that is all it says.
+        raise SpecError(neither) from None
     if not isinstance(model, BaseEstimator):
-        raise SpecError(
-            f"run returned {_named(model)} as its model; {_PAIR}, where model is {_MODEL}"
-        )
+        raise SpecError(neither)
+    name = type(model).__name__
     try:
         check_is_fitted(model)
     except (NotFittedError, TypeError) as unfitted:
+        # A TypeError is what an estimator without fit() gets: no more of a model than an unfitted.
         raise SpecError(
             f"run returned an unfitted {name} as its model; call {name}.fit(...) first"
         ) from unfitted
@@ -83,20 +93,27 @@ def _numbers(metrics: object) -> dict[str, float]:
     row = dict(_cells(metrics))
     if not row:
         raise SpecError(
-            f"run returned no metrics ({_named(metrics)} is empty); a gate needs at least one: {_METRICS}"
+            f"run returned no metrics ({_named(metrics)} is empty); a gate needs at least one: "
+            f"{_METRICS}"
         )
-    if nameless := [key for key in row if not isinstance(key, str)]:
+    nameless = [key for key in row if not isinstance(key, str)]
+    if nameless:
         raise SpecError(
             f"run returned metrics named {nameless}; a metric's name is a str: {_METRICS}"
         )
-    if odd := {str(key): _named(value) for key, value in row.items() if not _is_number(value)}:
-        told = ", ".join(f"{key!r} is {kind}" for key, kind in odd.items())
+    numbers: dict[str, float] = {}
+    odd: list[str] = []
+    for key, value in row.items():
+        if isinstance(value, Real | Decimal) and not isinstance(value, bool):
+            numbers[str(key)] = float(value)
+        else:
+            odd.append(f"{str(key)!r} is {_named(value)}")
+    if odd:
         raise SpecError(
-            f"run returned metrics that are no numbers: {told}; convert them with float(...) or drop them"
+            f"run returned metrics that are no numbers: {', '.join(odd)}; convert them with "
+            "float(...) or drop them"
         )
-    return {
-        str(key): float(value) for key, value in row.items() if isinstance(value, Real | Decimal)
-    }
+    return numbers
 
 
 def _cells(metrics: object) -> Sequence[tuple[object, object]]:
@@ -106,26 +123,24 @@ def _cells(metrics: object) -> Sequence[tuple[object, object]]:
         return list(metrics.items())
     if isinstance(metrics, DataFrame):
         rows = metrics.limit(2).collect()
-        _require_one(metrics, "no row" if not rows else "more than one row", len(rows) == 1)
+        _require_one(metrics, len(rows), _FEW[len(rows)])
         return list(rows[0].asDict().items())
     if isinstance(metrics, pd.DataFrame):
-        _require_one(metrics, f"{len(metrics)} rows", len(metrics) == 1)
+        _require_one(metrics, len(metrics), f"{len(metrics)} rows")
         return list(metrics.iloc[0].to_dict().items())
     raise SpecError(
         f"run returned {_named(metrics)} as its metrics; {_PAIR}, where metrics is {_METRICS}"
     )
 
 
-def _require_one(metrics: object, seen: str, one: bool) -> None:
-    if not one:
+def _require_one(metrics: object, rows: int, told: str) -> None:
+    if rows != 1:
         raise SpecError(
-            f"run returned {_named(metrics)} of {seen} as its metrics; return {_METRICS}"
+            f"run returned {_named(metrics)} of {told} as its metrics; return {_METRICS}"
         )
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real | Decimal) and not isinstance(value, bool)
-
-
 def _named(value: object) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"
+    if value is None:
+        return "None"
+    return f"a {type(value).__name__}"

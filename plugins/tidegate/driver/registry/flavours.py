@@ -26,9 +26,10 @@ def save(model: object, folder: Path, run_id: str) -> None:
         else:
             _save_sklearn(model, folder, about)
     except (MlflowException, ValueError, TypeError, pickle.PicklingError) as refused:
+        # What pickle and MLflow refuse, the job built: it is changed in the job, not by a retry.
         raise SpecError(
-            f"the fitted {type(model).__name__} cannot be saved: {refused}; every stage of a Spark pipeline must be "
-            "MLWritable, and a scikit-learn model must pickle"
+            f"the fitted {type(model).__name__} cannot be saved: {refused}; every stage of a Spark "
+            "pipeline must be MLWritable, and a scikit-learn model must pickle"
         ) from refused
 
 
@@ -42,14 +43,15 @@ def load(folder: str) -> object:
     if "spark" not in about.flavors:
         plain: object = mlflow.sklearn.load_model(folder)
         return plain
-    pipeline = mlflow.spark.load_model(folder)
+    pipeline: object = mlflow.spark.load_model(folder)
     # MLflow wraps any other Spark model into a pipeline of one stage; the next job gets what the
     # first one returned.
-    wrapped = len(pipeline.stages) == 1 and (about.metadata or {}).get(_CLASS) == _class_of(
-        pipeline.stages[0]
-    )
-    found: object = pipeline.stages[0] if wrapped else pipeline
-    return found
+    saved = (about.metadata or {}).get(_CLASS)
+    stages = getattr(pipeline, "stages", [])
+    if len(stages) == 1 and saved == _class_of(stages[0]):
+        first: object = stages[0]
+        return first
+    return pipeline
 
 
 def _save_spark(model: object, folder: Path, about: object) -> None:
@@ -87,9 +89,8 @@ def _pins(*packages: str) -> list[str]:
     for package in packages:
         try:
             pins.append(f"{package}=={version(package)}")
-        except (
-            PackageNotFoundError
-        ):  # the job's own module, or a module named otherwise than its package
+        except PackageNotFoundError:
+            # The job's own module, or one named otherwise than its package: nothing to pin.
             continue
     return pins
 

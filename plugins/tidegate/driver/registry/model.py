@@ -1,4 +1,7 @@
-"""One registered model in MLflow: its versions, its champion, and the marks by which attempts know of each other."""
+"""One registered model in MLflow: its versions and its champion.
+
+Its tags hold the marks by which attempts know of each other.
+"""
 
 import logging
 import os
@@ -21,6 +24,8 @@ CHAMPION = "champion"
 _MARK = "tidegate.attempt"
 _SQLITE = "sqlite:///"
 _FOLDER = "model"
+_UNANSWERED = "API request to"
+"""How MLflow tells of a tracking server that did not answer; it has no code for it."""
 _REFUSALS: Mapping[str, type[TidegateError]] = {
     "INVALID_PARAMETER_VALUE": SpecError,
     "TEMPORARILY_UNAVAILABLE": ClusterUnavailable,
@@ -37,7 +42,7 @@ class Version:
 
 
 def tracking_uri() -> str:
-    """Return the MLflow store in use: ``MLFLOW_TRACKING_URI``, else ``mlflow.db`` in the current folder."""
+    """Return the MLflow store: ``MLFLOW_TRACKING_URI``, else ``mlflow.db`` in this folder."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{Path.cwd() / 'mlflow.db'}"
 
 
@@ -59,10 +64,10 @@ def connect() -> "MlflowClient":
         with _opening():
             return MlflowClient(tracking_uri=tracking_uri())
     except ImportError as missing:
-        told = (
+        # Only train stages need it, so it is no dependency; said as what to install.
+        raise SpecError(
             f"a train stage needs MLflow ({missing}); install tidegate[train] where the driver runs"
-        )
-        raise SpecError(told) from missing
+        ) from missing
 
 
 @contextmanager
@@ -72,10 +77,12 @@ def _opening() -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError) as unusable:
+        # Opening asks nothing of a tracking server yet: what fails is the address, not the network.
         raise SpecError(
             f"MLFLOW_TRACKING_URI names no store that MLflow can open: {_first(unusable)}"
         ) from unusable
     except _database_errors() as away:
+        # A database, though, is asked for its tables: it may answer later, so it is retried.
         raise ClusterUnavailable(f"MLflow's database does not answer: {_first(away)}") from away
 
 
@@ -106,14 +113,14 @@ def answering(wish: str) -> Iterator[None]:
     except MlflowException as refusal:
         reason = _first(refusal)
         if refusal.error_code == "RESOURCE_DOES_NOT_EXIST":
+            # What an attempt has staged is deleted by newer ones alone.
             raise PublishError(
                 f"fenced: a newer attempt of this stage removed what was staged ({reason})"
             ) from refusal
-        away = reason.startswith(
-            "API request to"
-        )  # a tracking server that did not answer has no code of its own
-        kind = ClusterUnavailable if away else _REFUSALS.get(refusal.error_code, PublishError)
-        raise kind(f"MLflow did not {wish}: {reason}") from refusal
+        error = _REFUSALS.get(refusal.error_code, PublishError)
+        if reason.startswith(_UNANSWERED):
+            error = ClusterUnavailable
+        raise error(f"MLflow did not {wish}: {reason}") from refusal
 
 
 class Registry:
@@ -198,14 +205,17 @@ class Registry:
 
     @answering("announce the attempt")
     def announce(self, stage: str, order: int, token: str) -> None:
-        """Leave a mark that an attempt has begun. It outlives the attempt: a fence for all that are older.
+        """Leave a mark that an attempt has begun.
 
-        Every attempt writes a tag of its own, so that two which begin at once cannot overwrite each
-        other's.
+        It outlives the attempt: a fence for all that are older. Every attempt writes a tag of its
+        own, so that two which begin at once cannot overwrite each other's.
         """
+        # First its own mark, then those of older ones: the other way round there is a moment with
+        # no mark at all, in which an older attempt would take itself for the newest.
         self._client.set_registered_model_tag(self.name, f"{_MARK}.{stage}.{order}", token)
-        for older in (mark for mark in self._marks(stage) if mark < order):
-            self._client.delete_registered_model_tag(self.name, f"{_MARK}.{stage}.{older}")
+        older = [mark for mark in self._marks(stage) if mark < order]
+        for mark in older:
+            self._client.delete_registered_model_tag(self.name, f"{_MARK}.{stage}.{mark}")
 
     @answering("read the marks of the attempts")
     def newest(self, stage: str) -> tuple[int, str]:
@@ -215,11 +225,11 @@ class Registry:
     def _marks(self, stage: str) -> dict[int, str]:
         tags = self._client.get_registered_model(self.name).tags
         prefix = f"{_MARK}.{stage}."
-        return {
-            int(key.removeprefix(prefix)): token
-            for key, token in tags.items()
-            if key.startswith(prefix)
-        }
+        marks = {}
+        for key, token in tags.items():
+            if key.startswith(prefix):
+                marks[int(key.removeprefix(prefix))] = token
+        return marks
 
     def _open_experiment(self) -> str:
         found = self._client.get_experiment_by_name(self.name)
@@ -241,6 +251,7 @@ def _unless(code: str) -> Iterator[None]:
     try:
         yield
     except MlflowException as refusal:
+        # The wish is granted already, by whoever was faster; any other refusal is one.
         if refusal.error_code != code:
             raise
 

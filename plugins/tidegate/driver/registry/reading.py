@@ -10,7 +10,7 @@ from tidegate.errors import DataError, PublishError, TidegateError
 
 
 def preload() -> None:
-    """Import what a train stage needs of MLflow: seconds, well spent in a thread while Spark starts."""
+    """Import what a train stage needs of MLflow: seconds, in a thread while Spark starts."""
     with suppress(TidegateError):  # the stage will run into the same, and say so
         connect()
         import mlflow.models
@@ -19,7 +19,9 @@ def preload() -> None:
 
 
 def load_model(spark: SparkSession, name: str, version: int) -> object:
-    """Return a registered model, of the class its train job returned; a Spark model lives in ``spark``.
+    """Return a registered model, of the class its train job returned.
+
+    A Spark model lives in ``spark``.
 
     :raises DataError: if the registry has no such version.
     :raises SpecError: if MLflow is not installed.
@@ -31,6 +33,7 @@ def load_model(spark: SparkSession, name: str, version: int) -> object:
         with answering(f"find version {version} of model {name!r}"):
             uri = client.get_model_version_download_uri(name, str(version))
     except PublishError as gone:
+        # To a reader, a version that is not there is missing input, not a publish that failed.
         raise DataError(
             f"model {name!r} has no version {version}; run the stage that trains it again"
         ) from gone
@@ -48,6 +51,7 @@ def champion_version(name: str) -> int:
         with answering(f"find the champion of model {name!r}"):
             return int(client.get_model_version_by_alias(name, CHAMPION).version)
     except PublishError as gone:
+        # As above: nothing has been published yet that could be read.
         raise DataError(
             f"model {name!r} has no champion; has the stage that trains it ever published?"
         ) from gone

@@ -61,7 +61,8 @@ class Line:
 
         :raises PublishError: if one has.
         """
-        orders = [found.submitted_ms for found in map(_origin, left) if found]
+        origins = [_origin(version) for version in left]
+        orders = [origin.submitted_ms for origin in origins if origin]
         newest = max(orders, default=0)
         if newest > self.provenance.submitted_ms:
             raise PublishError(self._fenced(newest))
@@ -80,26 +81,28 @@ class Line:
 
         :raises PublishError: if a newer attempt has begun.
         """
-        before = self.champion()
-        previous = before.number if before else None
+        previous = _number(self.champion())
+        # Before the alias moves: afterwards nobody could say which version it pointed to.
         self.registry.tag(version, {_PREVIOUS: str(previous or "")})
         # MLflow has no compare-and-set: asked as late as can be, and the version is deleted by
         # whoever is newer, so that an alias cannot move to it.
         self.require_newest()
         self.registry.crown(version)
+        # After the alias, never before: a version tagged as published that no alias ever pointed to
+        # would be kept by every fence, and taken for work that is done.
         with suppress(TidegateError):  # readers see it already; the next attempt mends the tag
             self.registry.tag(version, {_PUBLISHED: "true"})
         return self.output(version, previous, judged, note)
 
     def output(
-        self, version: Version, previous: int | None, judged: Provenance | None, note: str | None
+        self, version: Version, previous: int | None, judged: Provenance, note: str | None
     ) -> Output:
         """Return what became of a version."""
         return Output(
             target=self.registry.name,
             version=version.number,
             previous=previous,
-            verdict=judged.verdict if judged else None,
+            verdict=judged.verdict,
             note=note,
         )
 
@@ -143,25 +146,30 @@ class ModelTarget:
         champion = line.champion()
         published = [version for version in left if _is_published(version, champion)]
         mine = [version for version in left if self._is_mine(version)]
-        done = _first([version for version in mine if version in published])
-        ready = None if done else _first([version for version in mine if _is_passed(version)])
-        kept = [*published, ready]
-        self._delete([version for version in left if version not in kept], champion)
+        done = [version for version in mine if version in published]
         if done:
-            return self._already(done, champion)
+            self._delete_others(left, published, champion)
+            return self._already(done[0], champion)
+        ready = [version for version in mine if _is_passed(version)][:1]
+        # Deleting is the fence: no alias moves to a deleted version. What readers have seen stays,
+        # for them to go back to.
+        self._delete_others(left, [*published, *ready], champion)
         if ready:
-            return self._resume(ready)
+            return self._resume(ready[0])
         return FencedModel(self._spark, line, self._title)
 
     def _is_mine(self, version: Version) -> bool:
         found = _origin(version)
         return found is not None and found.fingerprint == self._line.provenance.fingerprint
 
-    def _delete(self, versions: Sequence[Version], champion: Version | None) -> None:
+    def _delete_others(
+        self, left: Sequence[Version], kept: Sequence[Version], champion: Version | None
+    ) -> None:
         registry = self._line.registry
-        for version in versions:
+        others = [version for version in left if version not in kept]
+        for version in others:
             registry.delete(version)
-        if versions and champion and registry.champion() is None:
+        if others and champion and registry.champion() is None:
             # An older attempt moved the alias in the very moment its version was deleted: both are
             # undone.
             registry.crown(champion)
@@ -176,9 +184,8 @@ class ModelTarget:
         note = f"already published by try {judged.try_number}"
         if champion and champion.number != done.number:
             note += f"; version {champion.number} has been published since"
-        previous = done.tags.get(_PREVIOUS)
-        number = int(previous) if previous else None
-        return self._line.output(done, number, judged, note)
+        previous = int(done.tags.get(_PREVIOUS) or 0) or None
+        return self._line.output(done, previous, judged, note)
 
 
 @dataclass(frozen=True)
@@ -240,12 +247,11 @@ class StagedModel:
         :raises PublishError: if a newer attempt has begun.
         """
         self._judge(judgement)
-        champion = self.line.champion()
         name = self.line.registry.name
         return Output(
             target=name,
             version=self.version.number,
-            previous=champion.number if champion else None,
+            previous=_number(self.line.champion()),
             held_at=f"models:/{name}/{self.version.number}",
         )
 
@@ -278,13 +284,13 @@ def _is_passed(version: Version) -> bool:
 
 
 def _is_published(version: Version, champion: Version | None) -> bool:
-    if _PUBLISHED in version.tags:
-        return True
-    return champion is not None and version.number == champion.number
+    return _PUBLISHED in version.tags or version.number == _number(champion)
 
 
-def _first(versions: Sequence[Version]) -> Version | None:
-    return versions[0] if versions else None
+def _number(version: Version | None) -> int | None:
+    if version is None:
+        return None
+    return version.number
 
 
 def _frame(spark: SparkSession, metrics: Mapping[str, float]) -> DataFrame:

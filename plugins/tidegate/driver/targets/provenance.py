@@ -20,7 +20,10 @@ PASSING = ("pass", "warn")
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """Whose work it is; ``verdict`` is None until it is judged, ``submitted_ms`` orders attempts."""
+    """Whose work it is.
+
+    ``verdict`` is None until it is judged; ``submitted_ms`` orders attempts.
+    """
 
     key: str
     run_id: str

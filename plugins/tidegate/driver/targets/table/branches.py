@@ -23,7 +23,7 @@ from tidegate.errors import PublishError
 
 MAIN = "main"
 RETENTION_MS = 30 * 24 * 3600 * 1000
-"""How long held data and fences outlive their attempt before Iceberg's own maintenance may expire them: 30 days."""
+"""How long held data and fences outlive their attempt, before Iceberg may expire them: 30 days."""
 _NAME = re.compile(
     r"stage_(?P<key>[0-9a-f]{12})_(?P<ms>\d+)_[0-9a-f]{6}_t(?P<attempt>\d+)(?P<token>_token)?"
 )
@@ -31,7 +31,10 @@ _NAME = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Branch:
-    """The pair of refs of one attempt. Attempts of one stage share ``key`` and are ordered by ``submitted_ms``."""
+    """The pair of refs of one attempt.
+
+    Attempts of one stage share ``key`` and are ordered by ``submitted_ms``.
+    """
 
     name: str
     key: str
@@ -59,15 +62,19 @@ class Metadata:
             name: ref["snapshot-id"] for name, ref in document.get("refs", {}).items()
         }
         self.snapshots: dict[int, dict[str, Any]] = {
-            s["snapshot-id"]: s for s in document.get("snapshots", [])
+            snapshot["snapshot-id"]: snapshot for snapshot in document.get("snapshots", [])
         }
+        columns: dict[int, str] = {}
+        for schema in document["schemas"]:
+            columns |= {column["id"]: column["name"] for column in schema["fields"]}
         specs = {spec["spec-id"]: spec["fields"] for spec in document["partition-specs"]}
-        columns = {f["id"]: f["name"] for s in document["schemas"] for f in s["fields"]}
-        fields = specs[document["default-spec-id"]]
-        self.identity = {
-            columns.get(f["source-id"], "?") for f in fields if f["transform"] == "identity"
-        }
-        self.other_transforms = [f["name"] for f in fields if f["transform"] != "identity"]
+        self.identity: set[str] = set()
+        self.other_transforms: list[str] = []
+        for part in specs[document["default-spec-id"]]:
+            if part["transform"] == "identity":
+                self.identity.add(columns.get(part["source-id"], "?"))
+            else:
+                self.other_transforms.append(part["name"])
 
     def summary(self, snapshot_id: int) -> dict[str, str]:
         """Return a snapshot's summary; empty if the snapshot has expired."""
@@ -82,11 +89,15 @@ class Metadata:
             at = self.snapshots[at].get("parent-snapshot-id")
 
     def rivals(self, branch: Branch) -> dict[str, int]:
-        """Return every other attempt's refs of this stage, with the time each was submitted (ms)."""
-        parts = {
-            ref: _NAME.fullmatch(ref) for ref in self.refs if ref not in (branch.name, branch.token)
-        }
-        return {ref: int(m["ms"]) for ref, m in parts.items() if m and m["key"] == branch.key}
+        """Return other attempts' refs of this stage, with the time each was submitted (ms)."""
+        found = {}
+        for ref in self.refs:
+            parts = _NAME.fullmatch(ref)
+            if parts and parts["key"] == branch.key:
+                found[ref] = int(parts["ms"])
+        for own in (branch.name, branch.token):
+            found.pop(own, None)
+        return found
 
 
 class BranchedTable:
@@ -104,7 +115,7 @@ class BranchedTable:
         return Metadata(json.loads(iceberg_metadata(self._spark, self._load())))
 
     def open(self, branch: Branch) -> None:
-        """Create both refs of an attempt at the head of main, with no age limit: a ref is as old as its snapshot.
+        """Create both refs of an attempt at the head of main.
 
         A table nobody has written yet has no head: there an empty snapshot is made for them to
         point at.
@@ -112,6 +123,9 @@ class BranchedTable:
         table = self._load()
         head = table.currentSnapshot()
         if head is None:
+            # Two commits, as the empty snapshot has no id before the first. Killed between them,
+            # the attempt leaves a branch without a token: it can publish nothing, and the next
+            # attempt finds the branch by its name and removes it.
             table.manageSnapshots().createBranch(branch.name).commit()
             self._refs_at(table, self.metadata().refs[branch.name], branch.token)
         else:
@@ -119,22 +133,35 @@ class BranchedTable:
 
     @staticmethod
     def _refs_at(table: Any, snapshot_id: int, *refs: str) -> None:
+        # No age limit yet: a ref is as old as its snapshot, and main's head may be older than any
+        # limit; Iceberg's maintenance would remove the fence of an attempt at work.
         change = table.manageSnapshots()
         for ref in refs:
             change = change.createBranch(ref, snapshot_id)
         change.commit()
 
     def adopt(self, branch: Branch, snapshot_id: int) -> None:
-        """Point the attempt's branch at a snapshot that an earlier try staged."""
-        self._load().manageSnapshots().replaceBranch(branch.name, snapshot_id).commit()
+        """Point the attempt's branch at a snapshot that an earlier try staged.
+
+        :raises PublishError: if a newer attempt has removed the branch.
+        """
+        with _Commit(self, branch):
+            # The publish after this one names this attempt's refs, so the judged work has to be on
+            # them: the refs of the try that did it went when the fence was raised. Killed between
+            # that and this commit, no ref names the work any more, and the next try does it again.
+            self._load().manageSnapshots().replaceBranch(branch.name, snapshot_id).commit()
 
     def drop(self, *refs: str) -> None:
         """Remove the refs that still exist, in one commit."""
-        if present := [ref for ref in refs if ref in self.metadata().refs]:
-            change = self._load().manageSnapshots()
-            for ref in present:
-                change = change.removeBranch(ref)
-            change.commit()
+        now = self.metadata().refs
+        present = [ref for ref in refs if ref in now]
+        if not present:
+            return
+        change = self._load().manageSnapshots()
+        for ref in present:
+            change = change.removeBranch(ref)
+        # One commit, not one a ref: older attempts are fenced off at one moment, not by and by.
+        change.commit()
 
     def label(self, branch: Branch, summary: Mapping[str, str]) -> int:
         """Add an empty snapshot to the branch whose summary carries the verdict; return its id.
@@ -145,20 +172,24 @@ class BranchedTable:
         """
         with _Commit(self, branch):
             change = self._load().newTransaction()
-            # Fails without the token; and what a verdict holds back may expire one day.
+            # The age limit is why this commit names the token, and so fails without it: nothing
+            # else guards an append to a branch, which Iceberg would create anew. And what a verdict
+            # holds back may expire one day; before the verdict nothing may.
             aged = change.manageSnapshots().setMaxRefAgeMs(branch.token, RETENTION_MS)
             aged.setMaxRefAgeMs(branch.name, RETENTION_MS).commit()
             _append_nothing(change, summary, branch.name)
+            # One commit: with the guard in a commit of its own, a fence could rise between the two.
             change.commitTransaction()
         return self.metadata().refs[branch.name]
 
     def publish(self, branch: Branch, staged: int | None, summary: Mapping[str, str]) -> int:
-        """Make the branch what readers of main see, and remove its refs, in one commit; return main's new snapshot id.
+        """Make the branch what readers of main see, and remove its refs, in one commit.
 
         Where main has moved since the branch was opened, ``staged`` (the snapshot that holds the
         data; None if the output added and removed nothing) is cherry-picked onto it in that same
         commit.
 
+        :return: main's new snapshot id.
         :raises PublishError: if a newer attempt has removed the token, or main has moved in
             conflict.
         """
@@ -167,6 +198,10 @@ class BranchedTable:
             main = now.refs.get(MAIN)
             if main is None or main in now.history(branch.name):
                 refs = self._load().manageSnapshots().fastForwardBranch(MAIN, branch.name)
+                # Removing the token in the commit that moves main is the fence: without the token
+                # all of it fails. In two commits, an older attempt could move main after a newer
+                # one has begun. If main moves after the look above, Iceberg refuses to forward it,
+                # and the retry starts from the main of then.
                 refs.removeBranch(branch.name).removeBranch(branch.token).commit()
             else:
                 self._pick(branch, staged, summary)
@@ -175,8 +210,13 @@ class BranchedTable:
     def _pick(self, branch: Branch, staged: int | None, summary: Mapping[str, str]) -> None:
         change = self._load().newTransaction()
         if staged is not None:
+            # Iceberg checks here that nobody changed the same partition since the branch was
+            # opened: rows that were judged beside others must not bury theirs.
             change.manageSnapshots().cherrypick(staged).commit()
+        # The picked snapshot repeats what the write said, which knew no verdict; the snapshot that
+        # bears it stays behind on the branch. On main, too, the last word is a judged one.
         _append_nothing(change, summary)
+        # Fails without the token, and then main has not moved either: all of it is one commit.
         change.manageSnapshots().removeBranch(branch.name).removeBranch(branch.token).commit()
         change.commitTransaction()
 
@@ -191,7 +231,13 @@ def _append_nothing(change: Any, summary: Mapping[str, str], branch: str | None 
 
 
 class _Commit:
-    """Says what a refused commit means: fenced off, or in conflict."""
+    """Says what a refused commit means: fenced off, or in conflict.
+
+    Iceberg tells a missing token and a main that cannot be forwarded by the same class, so the refs
+    are asked: an attempt without a token is fenced off, any other refusal is a conflict. Both are
+    safe to retry. A store that does not answer does not answer this question either, and that error
+    is for the diagnosis.
+    """
 
     def __init__(self, table: BranchedTable, branch: Branch) -> None:
         self._table, self._branch = table, branch
@@ -206,15 +252,18 @@ class _Commit:
             raise fenced_off(self._table.name, now, self._branch) from error
         reason = str(getattr(error, "java_exception", error)).splitlines()[0]
         raise PublishError(
-            f"{self._table.name}: the judged snapshot could not be moved to main, which is now at snapshot "
-            f"{now.refs.get(MAIN)}: {reason}"
+            f"{self._table.name}: the judged snapshot could not be moved to main, which is now at "
+            f"snapshot {now.refs.get(MAIN)}: {reason}"
         ) from error
 
 
 def fenced_off(table: str, now: Metadata, branch: Branch) -> PublishError:
-    """Say that a newer attempt of the same stage has taken over, and which one if it can still be seen."""
-    newer = sorted(ref for ref, ms in now.rivals(branch).items() if ms > branch.submitted_ms)
-    by = f" by {newer[-1].removesuffix('_token')}" if newer else ""
+    """Say that a newer attempt of the same stage has taken over, and which, if it is still seen."""
+    rivals = now.rivals(branch)
+    newer = [ref for ref, ms in rivals.items() if ms > branch.submitted_ms]
+    by = ""
+    if newer:
+        by = f" by {max(newer).removesuffix('_token')}"
     return PublishError(
         f"{table}: this attempt was fenced off{by}: a newer attempt of the same stage has begun"
     )

@@ -1,5 +1,6 @@
 """The fence: of all attempts of one stage, only the newest may publish; work is not done twice."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tidegate.driver.targets.provenance import Provenance
@@ -15,7 +16,7 @@ from tidegate.errors import SpecError
 
 @dataclass(frozen=True)
 class Fence:
-    """What one attempt knows of its stage's other attempts, all of it read from the table itself."""
+    """What one attempt knows of its stage's other attempts, all read from the table itself."""
 
     table: BranchedTable
     branch: Branch
@@ -32,14 +33,20 @@ class Fence:
         now = self.table.metadata()
         others = [*now.rivals(self.branch).values(), *self._publishers(now)]
         if max(others, default=0) > self.branch.submitted_ms:
+            # Who may not publish needs no refs, and leaves the older attempts to the newer one.
             self.table.drop(self.branch.name, self.branch.token)
             raise fenced_off(self.table.name, now, self.branch)
+        # This commit is the fence. It comes last: an attempt that removed the older ones' refs and
+        # then found a newer one would have ended their work for nothing. Killed before it, the
+        # attempt leaves the older ones as they were, and its own pair for the next to remove.
         self.table.drop(*self._older(now))
         return now
 
     def clear(self) -> Metadata:
         """Remove what older attempts left behind; return the metadata seen before."""
         now = self.table.metadata()
+        # No pair of its own is opened first: the work is on main already, and who comes later
+        # finds it there, fence or no fence.
         self.table.drop(*self._older(now))
         return now
 
@@ -49,14 +56,14 @@ class Fence:
         :param once: whether a snapshot of the same stage key with other work is an error (appends).
         :raises SpecError: if it is one.
         """
-        now = self.table.metadata()
-        for snapshot in now.history(MAIN):
-            found = Provenance.read(now.summary(snapshot))
-            if found is None or found.verdict is None or found.key != self.mine.key:
+        for snapshot, found in self._of_this_stage(self.table.metadata()):
+            if found.verdict is None:
+                # Written by this stage, but the snapshot with the verdict lies on top of it.
                 continue
             if found.fingerprint == self.mine.fingerprint:
-                newer = found.submitted_ms > self.branch.submitted_ms
-                return None if newer else snapshot
+                if found.submitted_ms > self.branch.submitted_ms:
+                    return None  # a newer attempt's: raising the fence says so
+                return snapshot
             if once:
                 raise SpecError(
                     f"{self.table.name}: run {found.run_id!r} has already appended snapshot "
@@ -73,7 +80,9 @@ class Fence:
         for ref in self._older(now):
             head = now.refs[ref]
             found = Provenance.read(now.summary(head))
-            if found is None or found.fingerprint != self.mine.fingerprint or not found.passed:
+            if found is None or not found.passed:
+                continue
+            if found.fingerprint != self.mine.fingerprint:
                 continue
             # A branch that main has left behind was judged beside rows that are no longer there.
             if main is None or main in now.history(ref):
@@ -85,5 +94,11 @@ class Fence:
         return [ref for ref, ms in rivals.items() if ms <= self.branch.submitted_ms]
 
     def _publishers(self, now: Metadata) -> list[int]:
-        found = [Provenance.read(now.summary(snapshot)) for snapshot in now.history(MAIN)]
-        return [each.submitted_ms for each in found if each and each.key == self.mine.key]
+        return [found.submitted_ms for _, found in self._of_this_stage(now)]
+
+    def _of_this_stage(self, now: Metadata) -> Iterator[tuple[int, Provenance]]:
+        """Yield what main holds of this stage, newest first: the snapshot, and what it says."""
+        for snapshot in now.history(MAIN):
+            found = Provenance.read(now.summary(snapshot))
+            if found is not None and found.key == self.mine.key:
+                yield snapshot, found

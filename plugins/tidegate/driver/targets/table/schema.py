@@ -1,4 +1,7 @@
-"""Fitting a stage's output to the table it is written to: a column may be added, never dropped or retyped."""
+"""Fitting a stage's output to the table it is written to.
+
+A column may be added, never dropped or retyped.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +27,7 @@ _WIDER: dict[type[DataType], tuple[type[DataType], ...]] = {
     IntegerType: (LongType,),
     FloatType: (DoubleType,),
 }
+_IGNORED = {"nullable", "metadata", "containsNull", "valueContainsNull"}
 OUTSIDE = "row outside the stage's partition"
 """Marks the error that a row of another partition raises while it is written."""
 
@@ -31,17 +35,22 @@ OUTSIDE = "row outside the stage's partition"
 def with_partition(
     frame: DataFrame, partition: Mapping[str, str], table: StructType | None
 ) -> DataFrame:
-    """Return ``frame`` with its partition columns: added where the job leaves them out, checked where it has them.
+    """Return ``frame`` with its partition columns.
 
-    A row of another partition raises (``OUTSIDE``) in the write itself: it would replace somebody
-    else's data.
+    They are added where the job leaves them out, and checked where it has them. A row of another
+    partition raises (``OUTSIDE``) in the write itself: it would replace somebody else's data.
     """
+    of_the_job = _types(frame.schema)
+    of_the_table = _types(table)
     for name, value in partition.items():
-        known = _field(frame.schema, name) or (_field(table, name) if table else None)
-        literal = F.lit(value) if known is None else F.lit(value).cast(known)
-        frame = frame.withColumn(
-            name, literal if _field(frame.schema, name) is None else _checked(name, literal)
-        )
+        given = of_the_job.get(name.lower())
+        known = given or of_the_table.get(name.lower())
+        wanted = F.lit(value)
+        if known is not None:
+            wanted = wanted.cast(known)
+        if given is not None:
+            wanted = _checked(name, wanted)
+        frame = frame.withColumn(name, wanted)
     return frame
 
 
@@ -51,52 +60,53 @@ def _checked(name: str, literal: Column) -> Column:
     return F.when(column.eqNullSafe(literal), column).otherwise(F.raise_error(text))
 
 
-def _field(schema: StructType, name: str) -> DataType | None:
-    return next((f.dataType for f in schema.fields if f.name.lower() == name.lower()), None)
+def _types(schema: StructType | None) -> dict[str, DataType]:
+    """Return the type of each column by its name in small letters: Spark tells no case."""
+    if schema is None:
+        return {}
+    return {field.name.lower(): field.dataType for field in schema.fields}
 
 
 def fit(frame: DataFrame, table: StructType, name: str) -> tuple[DataFrame, list[str]]:
-    """Return ``frame`` with its columns in the table's order and new ones last, and the names of the new ones.
+    """Return ``frame`` with its columns in the table's order, and the names of the new ones, last.
 
     :raises SpecError: if a column of the table is missing or has a type that does not widen to the
         table's.
     """
-    missing = [f.name for f in table.fields if _field(frame.schema, f.name) is None]
+    given = _types(frame.schema)
+    missing = [field.name for field in table.fields if field.name.lower() not in given]
     if missing:
         raise SpecError(
-            f"{name}: the job dropped {missing}; it returned {frame.columns}. Readers count on every column: bring it "
-            f"back, or drop it from the table first (ALTER TABLE {name} DROP COLUMN …)"
+            f"{name}: the job dropped {missing}; it returned {frame.columns}. Readers count on "
+            "every column: bring it back, or drop it from the table first (ALTER TABLE "
+            f"{name} DROP COLUMN …)"
         )
-    retyped = [
-        f"{f.name}: {f.dataType.simpleString()} → {given.simpleString()}"
-        for f in table.fields
-        if (given := _field(frame.schema, f.name)) and not _widens(given, f.dataType)
-    ]
+    retyped = []
+    for field in table.fields:
+        new = given[field.name.lower()]
+        if not _widens(new, field.dataType):
+            retyped.append(f"{field.name}: {field.dataType.simpleString()} → {new.simpleString()}")
     if retyped:
         raise SpecError(
-            f"{name}: the job retyped {retyped} (table → job); cast in the job, or write a new column"
+            f"{name}: the job retyped {retyped} (table → job); cast in the job, or write a new "
+            "column"
         )
-    old = {f.name.lower() for f in table.fields}
-    added = [c for c in frame.columns if c.lower() not in old]
-    return frame.select(
-        [F.col(f"`{f.name}`").alias(f.name) for f in table.fields]
-        + [F.col(f"`{c}`") for c in added]
-    ), added
+    known = _types(table)
+    added = [column for column in frame.columns if column.lower() not in known]
+    kept = [F.col(f"`{field.name}`").alias(field.name) for field in table.fields]
+    return frame.select(kept + [F.col(f"`{column}`") for column in added]), added
 
 
 def _widens(given: DataType, to: DataType) -> bool:
     if type(to) in _WIDER.get(type(given), ()):
         return True
-    return bool(_nullable(given) == _nullable(to))
+    return bool(_bare(given.jsonValue()) == _bare(to.jsonValue()))
 
 
-def _nullable(kind: DataType) -> Any:
-    """Return a type's JSON with nullability and metadata left out: neither makes two columns incompatible."""
-
-    def strip(node: Any) -> Any:
-        if isinstance(node, dict):
-            ignored = {"nullable", "metadata", "containsNull", "valueContainsNull"}
-            return {key: strip(value) for key, value in node.items() if key not in ignored}
-        return [strip(each) for each in node] if isinstance(node, list) else node
-
-    return strip(kind.jsonValue())
+def _bare(node: Any) -> Any:
+    """Return a type's JSON without nullability and metadata: neither keeps two columns apart."""
+    if isinstance(node, dict):
+        return {key: _bare(value) for key, value in node.items() if key not in _IGNORED}
+    if isinstance(node, list):
+        return [_bare(each) for each in node]
+    return node

@@ -56,6 +56,8 @@ def move(place: Place, written: Written, provenance: Provenance, note: str | Non
 
     :raises PublishError: if a newer attempt has fenced this one off, or main moved in conflict.
     """
+    # Only told, never acted on: another partition's publish may come between this look and the
+    # commit, which looks again itself.
     previous = place.table.metadata().refs.get(MAIN)
     summary = provenance.as_summary()
     moved = place.table.publish(place.branch, written.snapshot, summary)
@@ -97,6 +99,8 @@ class OnBranch:
     def hold(self, judgement: Judgement) -> Output:
         """Leave the judged rows on their branch, where on-call can read them."""
         judged = self.place.provenance.judged(judgement.verdict)
+        # Labelled as a published one is: whoever reads the branch sees the verdict, and Iceberg's
+        # maintenance may remove it one day.
         head = self.place.table.label(self.place.branch, judged.as_summary())
         return Output(
             target=self.place.table.name,
@@ -139,11 +143,14 @@ class InSidecar:
         evolves = {"tidegate.evolves": ",".join(self.added)}
         place.table.label(place.branch, {**place.provenance.as_summary(), **evolves})
         new = self.frame.select([F.col(f"`{column}`") for column in self.added])
+        # Before the copy: a branch has no schema of its own to take the new columns. Killed right
+        # after this, the table has a column of nulls, and the retry's output fits it as it is.
         place.spark.sql(f"ALTER TABLE {place.table.name} ADD COLUMNS ({ddl_of(new)})")
         written = write_branch(self.frame, self.mode, place)
         # Only now: until the rows are on the branch, the sidecar is the only copy of judged work.
         place.drop_sidecar()
         judged = place.provenance.judged(judgement.verdict)
+        # As on a branch: what a kill leaves between this commit and the next, a retry publishes.
         place.table.label(place.branch, judged.as_summary())
         return move(place, written, judged, f"added column {', '.join(self.added)}")
 

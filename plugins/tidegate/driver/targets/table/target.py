@@ -23,7 +23,7 @@ from tidegate.driver.targets.table.staged import (
     write_branch,
 )
 from tidegate.driver.targets.table.writes import Place, check_partitioning, write_mode
-from tidegate.errors import JobError, SpecError, TidegateError
+from tidegate.errors import JobError, PublishError, SpecError, TidegateError
 
 
 class TableTarget:
@@ -74,15 +74,23 @@ class TableTarget:
     def fence_off(self) -> "FencedTable":
         """Open the attempt's refs on a table that is there, and remove the older ones'.
 
-        :raises PublishError: if a newer attempt has begun.
+        :raises PublishError: if a newer attempt has begun, or an older try of this run has appended
+            its rows while this one began.
         """
         base = self._fence.raise_().refs.get(MAIN)
-        # An older attempt of this stage that was killed with a new column left its sidecar.
+        if self._spec.mode == "append":
+            self._require_unpublished()
+        # An older attempt of this stage that was killed with a new column left its sidecar. It is
+        # dropped behind the fence: before it, that attempt may still be about to publish from it.
         self._place.drop_sidecar()
         return FencedTable(self._spec, self._place, base)
 
     def create(self, frame: DataFrame) -> None:
-        """Create the table, empty; until the first publish its readers see no rows."""
+        """Create the table, empty; until the first publish its readers see no rows.
+
+        Refs need a table to be on, so this comes before the fence; of attempts that begin together
+        one creates it, and the others find it.
+        """
         namespace = self._name.rpartition(".")[0]
         self._spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {namespace}")
         by = ""
@@ -91,17 +99,31 @@ class TableTarget:
         columns = ddl_of(frame)
         self._spark.sql(f"CREATE TABLE IF NOT EXISTS {self._name} ({columns}) USING iceberg {by}")
 
+    def _require_unpublished(self) -> None:
+        # Looked for again, behind the fence: until it rose, an older try could still publish, and
+        # the same rows would be appended twice. Replacing does no harm twice, so only appends ask.
+        place = self._place
+        with ExitStack() as undo:
+            undo.callback(place.table.drop, place.branch.name, place.branch.token)
+            snapshot = self._fence.published(once=True)
+            if snapshot is None:
+                undo.pop_all()
+                return
+        raise PublishError(
+            f"{self._name}: this run's rows were published while this try began (snapshot "
+            f"{snapshot}); the next try finds them there"
+        )
+
     @property
     def spec(self) -> StageSpec:
         """What was asked."""
         return self._spec
 
     def _already(self, snapshot: int) -> Output:
-        found = Provenance.read(self._fence.clear().summary(snapshot))
-        tried = found.try_number if found else "?"
-        verdict = found.verdict if found else None
-        note = f"already published by try {tried}"
-        return Output(target=self._name, version=snapshot, verdict=verdict, note=note)
+        summary = self._fence.clear().summary(snapshot)
+        found = Provenance.read(summary) or self._place.provenance
+        note = f"already published by try {found.try_number}"
+        return Output(target=self._name, version=snapshot, verdict=found.verdict, note=note)
 
     def _resume(self, left: int) -> Output:
         self._place.table.adopt(self._place.branch, left)
@@ -109,7 +131,9 @@ class TableTarget:
         judged = Provenance.read(now.summary(left)) or self._place.provenance
         # Under the empty snapshot with the verdict lies the one with the data.
         data = now.snapshots[left].get("parent-snapshot-id")
-        rows = int(now.summary(data).get("added-records", 0)) if data else 0
+        rows = 0
+        if data:
+            rows = int(now.summary(data).get("added-records", 0))
         note = f"judged by try {judged.try_number}; no work was done again"
         return move(self._place, Written(data, rows), judged, note)
 
@@ -164,7 +188,8 @@ class FencedTable:
                 return self._beside(fitted, added, gate)
             return self._on_branch(fitted, gate)
         except (Py4JJavaError, PySparkException) as error:
-            # Spark tells a lost branch and a refused row alike, as a failed write.
+            # Spark tells a lost branch and a refused row alike, as a failed write. What is neither
+            # is raised as it is: the diagnosis reads its causes.
             meaning = self._meaning(error)
             if meaning is None:
                 raise
@@ -185,6 +210,7 @@ class FencedTable:
 
     def _beside(self, frame: DataFrame, added: list[str], gate: Gate) -> InSidecar:
         place = self.place
+        # Not IF NOT EXISTS: raising the fence dropped it; one that is there is a newer attempt's.
         place.spark.sql(f"CREATE TABLE {place.sidecar} ({ddl_of(frame)}) USING iceberg")
         place.writer(gate.observe(frame), place.sidecar).append()
         rows = added_records(BranchedTable(place.spark, place.sidecar).metadata(), MAIN)

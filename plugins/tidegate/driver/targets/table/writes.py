@@ -72,6 +72,8 @@ class Place:
     def discard(self) -> None:
         """Drop what was written aside; the token stays, so that older attempts stay fenced off."""
         try:
+            # Not the token: without it, an older attempt that only begins now would see no newer
+            # one, and publish.
             self.table.drop(self.branch.name)
             self.drop_sidecar()
         except (TidegateError, Py4JError, PySparkException, OSError) as error:
@@ -139,6 +141,7 @@ class ReplacePartition:
 
     def _empty(self, place: Place) -> None:
         # A dynamic overwrite with no rows replaces nothing; yesterday's rows must go all the same.
+        # An overwrite by a filter cannot be cherry-picked, so it stays the exception.
         nothing = place.spark.createDataFrame([], place.schema)
         place.writer(nothing).overwrite(self._within(place.schema))
 

@@ -1,4 +1,4 @@
-"""The two tables of a graph, checked and brought to one shape, and the longs that stand for their ids in an engine."""
+"""The two tables of a graph in one shape, and the longs that stand for their ids in an engine."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, IntegerType, IntegralType, LongType, MapType
 
-from tidegate.driver.kinds.graphx import numbered
+from tidegate.driver.kinds.graph.graphx import numbered
 from tidegate.errors import SpecError
 
 
@@ -36,7 +36,7 @@ class Numbering(Protocol):
 
 @dataclass(frozen=True)
 class GraphTables:
-    """The inputs ``vertices`` and ``edges``, with the columns ``id``, ``src`` and ``dst`` and no null in them."""
+    """The inputs ``vertices`` and ``edges``: no null in the columns ``id``, ``src`` and ``dst``."""
 
     vertex_rows: DataFrame
     edge_rows: DataFrame
@@ -44,16 +44,15 @@ class GraphTables:
 
     @classmethod
     def of(cls, offered: Mapping[str, object]) -> Self:
-        """Find the two inputs and their columns; ``params`` may name those: ``id``, ``src`` and ``dst``.
+        """Find the two inputs and their columns.
+
+        ``params`` may say what those are called: ``id``, ``src`` and ``dst``.
 
         :raises SpecError: if an input or a column is missing, or the three columns are of types
             that do not match.
         """
-        given = offered.get("params")
-        params = given if isinstance(given, Mapping) else {}
-        columns = {name: str(params.get(name, name)) for name in ("id", "src", "dst")}
-        vertices = _input(offered, "vertices", {"id": columns.pop("id")})
-        edges = _input(offered, "edges", columns)
+        vertices = _input(offered, "vertices", _asked(offered, "id"))
+        edges = _input(offered, "edges", _asked(offered, "src", "dst"))
         id_type = _id_type(vertices, edges)
         return cls(_typed(vertices, id_type, "id"), _typed(edges, id_type, "src", "dst"), id_type)
 
@@ -74,14 +73,15 @@ class GraphTables:
 
     @property
     def _ends(self) -> DataFrame:
-        return self.edges.select(F.col("src").alias("id")).unionAll(
-            self.edges.select(F.col("dst").alias("id"))
-        )
+        starts = self.edges.select(F.col("src").alias("id"))
+        return starts.unionAll(self.edges.select(F.col("dst").alias("id")))
 
     @cached_property
     def numbering(self) -> Numbering:
         """The longs for these ids: integers stand for themselves, other ids for their rank."""
-        return (Integers if isinstance(self.id_type, IntegralType) else Ranks)(self.vertices)
+        if isinstance(self.id_type, IntegralType):
+            return Integers(self.vertices)
+        return Ranks(self.vertices)
 
 
 class Integers:
@@ -109,11 +109,16 @@ class Integers:
 
         :raises SpecError: if one is no integer.
         """
-        numbers: dict[int, object] = {int(one): one for one in ids if isinstance(one, Integral)}
-        if others := [one for one in ids if not isinstance(one, Integral)]:
-            raise SpecError(
-                f"landmarks {others} are no ids of this graph: its ids are {self._type.simpleString()}"
-            )
+        numbers: dict[int, object] = {}
+        others = []
+        for one in ids:
+            if isinstance(one, Integral):
+                numbers[int(one)] = one
+            else:
+                others.append(one)
+        if others:
+            wanted = self._type.simpleString()
+            raise SpecError(f"landmarks {others} are no ids of this graph: its ids are {wanted}")
         return numbers
 
     def name_keys(self, distances: Column, landmarks: Mapping[int, object]) -> Column:
@@ -122,10 +127,11 @@ class Integers:
 
 
 class Ranks:
-    """Ids of any type that can be sorted stand for their rank: the same longs however the data is partitioned.
+    """Ids of any type that can be sorted stand for their rank.
 
-    The rank is a fact about the set of ids, so an executor lost half-way recomputes the same
-    numbers. It also keeps order: the smallest long of a component is its smallest id.
+    The rank is a fact about the set of ids, however they are partitioned, so an executor lost
+    half-way recomputes the same numbers. It also keeps order: the smallest long of a component is
+    its smallest id.
     """
 
     def __init__(self, ids: DataFrame) -> None:
@@ -161,7 +167,9 @@ class Ranks:
 
     def name_keys(self, distances: Column, landmarks: Mapping[int, object]) -> Column:
         """Turn the ranks that key a map into ids."""
-        pairs = (F.lit(one) for number, name in landmarks.items() for one in (number, name))
+        pairs = []
+        for number, name in landmarks.items():
+            pairs += [F.lit(number), F.lit(name)]
         names = F.create_map(*pairs).cast(MapType(LongType(), self._type))
         return F.transform_keys(distances, lambda key, _: F.element_at(names, key))
 
@@ -170,23 +178,38 @@ class Ranks:
         return frame.join(table, column).drop(column).withColumnRenamed("_other", column)
 
 
+def _asked(offered: Mapping[str, object], *columns: str) -> dict[str, str]:
+    """Return our name of each column with the one it has in the input."""
+    params = offered.get("params")
+    if not isinstance(params, Mapping):
+        params = {}
+    return {name: str(params.get(name, name)) for name in columns}
+
+
 def _input(offered: Mapping[str, object], name: str, columns: Mapping[str, str]) -> DataFrame:
     frame = offered.get(name)
     if not isinstance(frame, DataFrame):
-        inputs = sorted(key for key, value in offered.items() if isinstance(value, DataFrame))
+        inputs = [key for key, value in offered.items() if isinstance(value, DataFrame)]
         raise SpecError(
-            f"a graph stage reads two inputs named 'vertices' and 'edges'; this one reads {inputs}: add {name!r} to "
-            "its reads (its columns may have any names: params 'id', 'src' and 'dst' say which)"
+            "a graph stage reads two inputs named 'vertices' and 'edges'; this one reads "
+            f"{sorted(inputs)}: add {name!r} to its reads (its columns may have any names: params "
+            "'id', 'src' and 'dst' say which)"
         )
-    if missing := {ours: theirs for ours, theirs in columns.items() if theirs not in frame.columns}:
+    _require(columns, frame, name)
+    named = [_column(theirs).alias(ours) for ours, theirs in columns.items()]
+    taken = {*columns.keys(), *columns.values()}
+    others = [_column(other) for other in frame.columns if other not in taken]
+    return frame.select(*named, *others)
+
+
+def _require(columns: Mapping[str, str], frame: DataFrame, name: str) -> None:
+    missing = {ours: theirs for ours, theirs in columns.items() if theirs not in frame.columns}
+    if missing:
         params = ", ".join(f"{ours!r}: '<column>'" for ours in missing)
         raise SpecError(
             f"input {name!r} has no column {sorted(missing.values())}; it has {frame.columns}: "
             f"rename, or say which column it is with params={{{params}}}"
         )
-    taken = {*columns.keys(), *columns.values()}
-    named = [_column(theirs).alias(ours) for ours, theirs in columns.items()]
-    return frame.select(*named, *(_column(other) for other in frame.columns if other not in taken))
 
 
 def _column(name: str) -> Column:
@@ -194,9 +217,10 @@ def _column(name: str) -> Column:
 
 
 def _id_type(vertices: DataFrame, edges: DataFrame) -> DataType:
-    types = {"id": vertices.schema["id"].dataType, "src": edges.schema["src"].dataType}
-    types["dst"] = edges.schema["dst"].dataType
-    if all(one == types["id"] for one in types.values()):
+    types = {"id": vertices.schema["id"].dataType}
+    for end in ("src", "dst"):
+        types[end] = edges.schema[end].dataType
+    if types["src"] == types["id"] == types["dst"]:
         return types["id"]
     if all(isinstance(one, IntegralType) for one in types.values()):
         return LongType()
@@ -207,6 +231,5 @@ def _id_type(vertices: DataFrame, edges: DataFrame) -> DataType:
 
 
 def _typed(frame: DataFrame, id_type: DataType, *columns: str) -> DataFrame:
-    return frame.dropna(subset=list(columns)).withColumns(
-        {name: F.col(name).cast(id_type) for name in columns}
-    )
+    typed = {name: F.col(name).cast(id_type) for name in columns}
+    return frame.dropna(subset=list(columns)).withColumns(typed)

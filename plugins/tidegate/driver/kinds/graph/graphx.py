@@ -1,17 +1,17 @@
-"""Engine ``graphx``: Spark's own GraphX, called in the driver's JVM: no jar to add, no row passes through Python.
+"""Engine ``graphx``: Spark's own GraphX, in the driver's JVM.
 
-It uses PySpark's private ``_jvm`` and ``_jdf``, as PySpark's own MLlib does, so Spark Connect
-cannot run it.
+There is no jar to add, and no row passes through Python. It works on the JVM's own objects, as
+PySpark's MLlib does, so Spark Connect cannot run it.
 """
 
 from collections.abc import Sequence
 from functools import cached_property
 
 from py4j.java_gateway import JavaObject, JVMView
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from tidegate.driver.jvm import jvm_of
+from tidegate.driver.jvm import frame_of, hops_encoder, jvm_of, rdd_of, row_encoder
 
 
 class GraphX:
@@ -32,14 +32,14 @@ class GraphX:
     def pagerank(
         self, iterations: int, reset_probability: float, tolerance: float | None
     ) -> DataFrame:
-        """Return each vertex's rank, a double; all ranks sum to the number of vertices (SPARK-18847)."""
-        algorithm, reset = self._lib.PageRank, float(reset_probability)
+        """Return each vertex's rank, a double; they sum to the number of vertices (SPARK-18847)."""
+        algorithm = self._lib.PageRank
+        reset = float(reset_probability)
         if tolerance is None:
             ranked = algorithm.run(self._graph, iterations, reset, self._tag, self._tag)
         else:
-            ranked = algorithm.runUntilConvergence(
-                self._graph, float(tolerance), reset, self._tag, self._tag
-            )
+            limit = float(tolerance)
+            ranked = algorithm.runUntilConvergence(self._graph, limit, reset, self._tag, self._tag)
         return self._frame(ranked, self._encoders.scalaDouble())
 
     def connected_components(self) -> DataFrame:
@@ -59,8 +59,9 @@ class GraphX:
 
     def shortest_paths(self, landmarks: Sequence[int]) -> DataFrame:
         """Return a map of landmark (a long) to hops (an int) for each vertex."""
-        reached = self._lib.ShortestPaths.run(self._graph, self._longs(landmarks), self._tag)
-        return self._frame(reached, self._hops_encoder())
+        ends = self._longs(landmarks)
+        reached = self._lib.ShortestPaths.run(self._graph, ends, self._tag)
+        return self._frame(reached, hops_encoder(self._spark))
 
     @cached_property
     def _graph(self) -> JavaObject:
@@ -70,61 +71,43 @@ class GraphX:
         pairs = self._rdd(spread, self._encoders.scalaLong(), self._encoders.scalaLong())
         zeros = self._vertices.repartition("vertex").withColumn("attribute", F.lit(0))
         attributes = self._rdd(zeros, self._encoders.scalaLong(), self._encoders.scalaInt())
-        graphx, level, no_strategy = (
-            self._jvm.org.apache.spark.graphx,
-            spill(self._jvm),
-            self._jvm.scala.Option.empty(),
-        )
-        edges = graphx.Graph.fromEdgeTuples(pairs, 0, no_strategy, level, level, self._tag).edges()
+        graphx = self._jvm.org.apache.spark.graphx
+        level = spill(self._jvm)
+        no_strategy = self._jvm.scala.Option.empty()
+        linked = graphx.Graph.fromEdgeTuples(pairs, 0, no_strategy, level, level, self._tag)
+        edges = linked.edges()
         # fromEdgeTuples knows only vertices that have an edge; these have the isolated ones too.
-        vertices = (
-            graphx.VertexRDD.apply(attributes, edges, 0, self._tag)
-            .withTargetStorageLevel(level)
-            .cache()
-        )
+        every = graphx.VertexRDD.apply(attributes, edges, 0, self._tag)
+        vertices = every.withTargetStorageLevel(level).cache()
         return graphx.impl.GraphImpl.fromExistingRDDs(vertices, edges, self._tag, self._tag)
 
     def _rdd(self, frame: DataFrame, *encoders: JavaObject) -> JavaObject:
-        return getattr(frame._jdf, "as")(self._encoders.tuple(*encoders)).rdd()
+        return rdd_of(frame, self._encoders.tuple(*encoders))
 
     def _frame(self, graph: JavaObject, value: JavaObject) -> DataFrame:
         encoder = self._encoders.tuple(self._encoders.scalaLong(), value)
-        return from_rdd(self._spark, graph.vertices(), encoder).toDF("vertex", "value")
+        return frame_of(self._spark, graph.vertices(), encoder).toDF("vertex", "value")
 
     def _longs(self, numbers: Sequence[int]) -> JavaObject:
         # A Python int reaches the JVM as an Integer, which is no VertexId.
         stream = self._jvm.java.util.stream.LongStream.builder()
         for number in numbers:
             stream.add(number)
-        return self._jvm.org.apache.spark.api.python.PythonUtils.toSeq(
-            stream.build().boxed().toList()
-        )
-
-    def _hops_encoder(self) -> JavaObject:
-        scala_map = self._jvm.scala.reflect.ClassTag.apply(
-            self._jvm.java.lang.Class.forName("scala.collection.Map")
-        )
-        map_encoder = getattr(
-            self._jvm.org.apache.spark.sql.catalyst.encoders, "AgnosticEncoders$MapEncoder"
-        )
-        return map_encoder(scala_map, self._encoders.scalaLong(), self._encoders.scalaInt(), False)
+        boxed = stream.build().boxed().toList()
+        return self._jvm.scala.jdk.javaapi.CollectionConverters.asScala(boxed).toSeq()
 
 
 def numbered(rows: DataFrame) -> DataFrame:
-    """Give rows their place in the frame's order, from 0, as ``number: long``; kept until nobody refers to it."""
-    spark, row_schema = rows.sparkSession, rows._jdf.schema()
+    """Give rows their place in the frame's order, from 0, as ``number: long``.
+
+    Kept in memory, spilling to disk, until nobody refers to it.
+    """
+    spark = rows.sparkSession
     jvm = jvm_of(spark)
     encoders = jvm.org.apache.spark.sql.Encoders
-    zipped = rows._jdf.rdd().zipWithIndex().persist(spill(jvm))
-    pairs = from_rdd(
-        spark, zipped, encoders.tuple(encoders.row(row_schema), encoders.scalaLong())
-    ).toDF("row", "number")
-    return pairs.select("row.*", "number")
-
-
-def from_rdd(spark: SparkSession, rdd: JavaObject, encoder: JavaObject) -> DataFrame:
-    """Return the frame of a JVM RDD."""
-    return DataFrame(spark._jsparkSession.createDataset(rdd, encoder).toDF(), spark)
+    zipped = rdd_of(rows).zipWithIndex().persist(spill(jvm))
+    pair = encoders.tuple(row_encoder(rows), encoders.scalaLong())
+    return frame_of(spark, zipped, pair).toDF("row", "number").select("row.*", "number")
 
 
 def spill(jvm: JVMView) -> JavaObject:

@@ -1,4 +1,4 @@
-"""The graph kind: a job is offered ``graph``, five classic algorithms over its inputs ``vertices`` and ``edges``."""
+"""What a graph job is offered: ``graph``, five classic algorithms over its two inputs."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -7,18 +7,24 @@ from typing import Protocol
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from tidegate.driver.kinds.graph_tables import GraphTables
-from tidegate.driver.kinds.graphframes import GraphFrames, graphframe, require_graphframes
-from tidegate.driver.kinds.graphx import GraphX
+from tidegate.driver.kinds.graph.graphframes import GraphFrames, graphframe, require_graphframes
+from tidegate.driver.kinds.graph.graphx import GraphX
+from tidegate.driver.kinds.graph.tables import GraphTables
 from tidegate.driver.kinds.job import Run, call_by_name
 from tidegate.errors import SpecError
 
 
 class Engine(Protocol):
-    """What computes over a graph of numbered vertices; every frame has the columns ``vertex: long`` and ``value``."""
+    """What computes over a graph of numbered vertices.
+
+    Every frame that it returns has the columns ``vertex: long`` and ``value``.
+    """
 
     def __init__(self, vertices: DataFrame, edges: DataFrame) -> None:
-        """Take ``vertices`` (``vertex: long``) and ``edges`` (``src: long, dst: long``); do no work yet."""
+        """Take ``vertices`` (``vertex: long``) and ``edges`` (``src: long, dst: long``).
+
+        No work is done yet.
+        """
 
     def pagerank(
         self, iterations: int, reset_probability: float, tolerance: float | None
@@ -42,11 +48,11 @@ ENGINES: Mapping[str, type[Engine]] = {"graphx": GraphX, "graphframes": GraphFra
 
 
 def produce(run: Run, offered: Mapping[str, object], engine: str) -> object:
-    """Call a graph job with everything offered, and ``graph``; engine ``graphframes`` adds ``graphframe``.
+    """Call a graph job with everything offered, and ``graph``.
 
-    ``graph`` is a :class:`Graph`; it does no work unless the job calls one of its methods.
-    ``graphframe`` is a
-    :class:`graphframes.GraphFrame` over the same graph, with every other column of both inputs.
+    ``graph`` is a :class:`Graph`; it does no work unless the job calls one of its methods. Engine
+    ``graphframes`` adds ``graphframe``, a :class:`graphframes.GraphFrame` over the same graph, with
+    every other column of both inputs.
 
     :raises SpecError: if the engine is unknown or not installed, the session is a Spark Connect
         one, or the inputs ``vertices`` and ``edges`` or their columns are missing or of types that
@@ -58,7 +64,8 @@ def produce(run: Run, offered: Mapping[str, object], engine: str) -> object:
     if not isinstance(spark, SparkSession):
         raise SpecError(
             f"engine {engine!r} reaches into the driver's JVM, which Spark Connect hides: "
-            "submit this stage to a master (local, Standalone, YARN, Kubernetes), not to a Connect server"
+            "submit this stage to a master (local, Standalone, YARN, Kubernetes), not to a Connect "
+            "server"
         )
     tables = GraphTables.of(offered)
     extra: dict[str, object] = {"graph": Graph(tables, ENGINES[engine])}
@@ -91,11 +98,14 @@ class Graph:
 
     @property
     def edges(self) -> DataFrame:
-        """Every edge whose ends are both known, in the columns ``src`` and ``dst``, both of the type of ``id``."""
+        """Every edge whose ends are both known: ``src`` and ``dst``, of the type of ``id``."""
         return self._tables.edges
 
     def degrees(self) -> DataFrame:
-        """Count the edges at each vertex: ``id``, ``in_degree: long``, ``out_degree: long``; a self-loop is in both."""
+        """Count the edges at each vertex: ``id``, ``in_degree: long``, ``out_degree: long``.
+
+        A self-loop is in both.
+        """
         zero, one = F.lit(0).cast("long"), F.lit(1).cast("long")
         none = self.vertices.select("id", zero.alias("in_degree"), zero.alias("out_degree"))
         out = self.edges.select(
@@ -119,13 +129,16 @@ class Graph:
         :param tolerance: iterate until no rank moves by more than this; ``iterations`` then has no
             meaning.
         """
-        return self._named(
-            self._engine.pagerank(iterations, reset_probability, tolerance), "pagerank"
-        )
+        ranked = self._engine.pagerank(iterations, reset_probability, tolerance)
+        return self._of_ids(ranked, "pagerank")
 
     def connected_components(self) -> DataFrame:
-        """Group vertices joined by a path, whatever its direction: ``id`` and ``component``, its smallest ``id``."""
-        return self._named(self._engine.connected_components(), "component", names_vertex=True)
+        """Group vertices joined by a path, whatever its direction: ``id`` and ``component``.
+
+        The component is named by its smallest ``id``.
+        """
+        grouped = self._engine.connected_components()
+        return self._of_ids(grouped, "component", "vertex", "value")
 
     def label_propagation(self, iterations: int = 5) -> DataFrame:
         """Find communities: ``id`` and ``label``, the ``id`` that names the community.
@@ -135,7 +148,8 @@ class Graph:
         commonest label among its neighbours in either direction, all at once, ``iterations`` times.
         It need not settle: two vertices and an edge swap labels for ever.
         """
-        return self._named(self._engine.label_propagation(iterations), "label", names_vertex=True)
+        labelled = self._engine.label_propagation(iterations)
+        return self._of_ids(labelled, "label", "vertex", "value")
 
     def triangle_count(self) -> DataFrame:
         """Count the triangles through each vertex: ``id`` and ``triangles: long``.
@@ -143,12 +157,13 @@ class Graph:
         Directions, parallel edges and self-loops make no difference.
         """
         counted = self._engine.triangle_count().withColumn("value", F.col("value").cast("long"))
-        return self._named(counted, "triangles")
+        return self._of_ids(counted, "triangles")
 
     def shortest_paths(self, landmarks: Sequence[object]) -> DataFrame:
-        """Count the hops from each vertex to each landmark, along the edges: ``id`` and ``distances: map<id, int>``.
+        """Count the hops from each vertex to each landmark: ``id``, ``distances: map<id, int>``.
 
-        A landmark that cannot be reached, or is no vertex, is absent from the map.
+        Hops go along the edges. A landmark that cannot be reached, or is no vertex, is absent from
+        the map.
 
         :param landmarks: ids, of the type of ``id``.
         :raises SpecError: if ``landmarks`` is empty or one string, or holds an id of another type.
@@ -160,14 +175,17 @@ class Graph:
         numbers = self._tables.numbering.landmarks(landmarks)
         hops = self._engine.shortest_paths(sorted(numbers))
         named = self._tables.numbering.name_keys(F.col("value"), numbers)
-        return self._named(hops.withColumn("value", named), "distances")
+        return self._of_ids(hops.withColumn("value", named), "distances")
 
     @cached_property
     def _engine(self) -> Engine:
         numbering = self._tables.numbering
         return self._engine_type(numbering.vertices, numbering.number(self.edges, "src", "dst"))
 
-    def _named(self, result: DataFrame, column: str, *, names_vertex: bool = False) -> DataFrame:
-        columns = ("vertex", "value") if names_vertex else ("vertex",)
-        named = self._tables.numbering.name(result, *columns)
+    def _of_ids(self, result: DataFrame, column: str, *vertices: str) -> DataFrame:
+        """Return an engine's result with ids for longs, its values under the name ``column``.
+
+        :param vertices: the columns that hold vertices, where it is not ``vertex`` alone.
+        """
+        named = self._tables.numbering.name(result, *(vertices or ("vertex",)))
         return named.select(F.col("vertex").alias("id"), F.col("value").alias(column))

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from tidegate.driver.jvm import jvm_of
-from tidegate.driver.kinds.graph_tables import GraphTables
+from tidegate.driver.kinds.graph.tables import GraphTables
 from tidegate.errors import SpecError
 
 
@@ -23,11 +23,10 @@ def require_graphframes(spark: SparkSession) -> None:
         raise SpecError(
             "engine 'graphframes' needs the Python package graphframes-py: pip install it"
         ) from missing
+    loader = jvm_of(spark).Thread.currentThread().getContextClassLoader()
     try:
-        jvm_of(spark).Thread.currentThread().getContextClassLoader().loadClass(
-            "org.graphframes.GraphFramePythonAPI"
-        )
-    except Py4JJavaError as missing:
+        loader.loadClass("org.graphframes.GraphFramePythonAPI")
+    except Py4JJavaError as missing:  # ClassNotFoundException: told as what to do about it
         raise SpecError(
             "engine 'graphframes' needs its jar: add io.graphframes:graphframes-spark4_2.13:"
             f"{__version__} to spark.jars.packages (or use engine 'graphx', which needs none)"
@@ -43,9 +42,8 @@ def graphframe(tables: GraphTables) -> object:
     from graphframes import GraphFrame
 
     declared = tables.vertex_rows.dropDuplicates(["id"])
-    return GraphFrame(
-        declared.unionByName(tables.undeclared, allowMissingColumns=True), tables.edge_rows
-    )
+    every = declared.unionByName(tables.undeclared, allowMissingColumns=True)
+    return GraphFrame(every, tables.edge_rows)
 
 
 class GraphFrames:
@@ -60,10 +58,11 @@ class GraphFrames:
         self, iterations: int, reset_probability: float, tolerance: float | None
     ) -> DataFrame:
         """Return each vertex's rank, a double, on GraphFrames' own scale."""
-        limit = {"maxIter": iterations} if tolerance is None else {"tol": tolerance}
-        return _result(
-            self._graph.pageRank(resetProbability=reset_probability, **limit).vertices, "pagerank"
-        )
+        limit: dict[str, float] = {"maxIter": iterations}
+        if tolerance is not None:
+            limit = {"tol": tolerance}
+        ranked = self._graph.pageRank(resetProbability=reset_probability, **limit)
+        return _result(ranked.vertices, "pagerank")
 
     def connected_components(self) -> DataFrame:
         """Return the smallest vertex of each vertex's component, a long."""
@@ -77,9 +76,8 @@ class GraphFrames:
 
     def triangle_count(self) -> DataFrame:
         """Return the number of triangles through each vertex."""
-        return _result(
-            self._graph.triangleCount(storage_level=StorageLevel.MEMORY_AND_DISK_DESER), "count"
-        )
+        level = StorageLevel.MEMORY_AND_DISK_DESER
+        return _result(self._graph.triangleCount(storage_level=level), "count")
 
     def shortest_paths(self, landmarks: Sequence[int]) -> DataFrame:
         """Return a map of landmark (a long) to hops (an int) for each vertex."""

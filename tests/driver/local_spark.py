@@ -1,0 +1,32 @@
+"""A local Spark session with an Iceberg catalog."""
+
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+ICEBERG = "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.12.0"
+
+
+def local_session(folder: Path) -> SparkSession:
+    """Start a session whose catalog and warehouse lie in ``folder``."""
+    session: SparkSession = (
+        SparkSession.builder.master("local[2]")
+        .appName("tidegate-tests")
+        .config("spark.jars.packages", ICEBERG)
+        .config(
+            "spark.sql.extensions",
+            "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+        )
+        .config("spark.sql.catalog.lake", "org.apache.iceberg.spark.SparkCatalog")
+        .config("spark.sql.catalog.lake.type", "hadoop")
+        .config("spark.sql.catalog.lake.warehouse", str(folder / "lake"))
+        .config("spark.sql.warehouse.dir", str(folder / "warehouse"))
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.shuffle.partitions", "4")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.driver.memory", "2g")
+        .getOrCreate()
+    )
+    session.sparkContext.setLogLevel("ERROR")
+    return session
