@@ -57,6 +57,18 @@ def test_a_setting_is_one_of_ours(block: Block) -> None:
     assert set(given["tidegate"]) <= set(known)
 
 
+def test_the_readme_shows_the_job_as_it_is() -> None:
+    (shown,) = [block for block in in_language("sql") if block.file.name == "README.md"]
+    job = (ROOT / "spark_jobs" / "daily_delays.sql").read_text(encoding="utf-8")
+    assert job.endswith(f"\n\n{shown.text}")
+
+
+def test_the_readme_shows_the_catalog_as_it_is() -> None:
+    (shown,) = [block for block in BLOCKS if block.text.startswith("spark.sql.extensions")]
+    conf = (ROOT / "conf" / "spark-defaults.conf").read_text(encoding="utf-8")
+    assert [line for line in shown.text.splitlines() if line not in conf.splitlines()] == []
+
+
 @pytest.mark.parametrize("file", DOCUMENTS, ids=name_of)
 def test_every_make_target_is_there(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
