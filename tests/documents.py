@@ -81,7 +81,7 @@ def links(file: Path) -> Iterator[str]:
 
 
 def anchors(file: Path) -> set[str]:
-    """Return what a link may name behind ``#`` in a document: its headings, as GitHub spells them."""
+    """Return what a link may name behind ``#``: a document's headings, as GitHub spells them."""
     prose = _FENCE.sub("", file.read_text(encoding="utf-8"))
     spoken = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in _HEADING.findall(prose))
     return {heading.replace(" ", "-") for heading in spoken}

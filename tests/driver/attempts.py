@@ -80,7 +80,7 @@ def versions(client: MlflowClient) -> list[int]:
 
 
 def all_of(client: MlflowClient, number: int) -> SimpleNamespace:
-    """Everything a reader can see of a version: the registry's entry and every byte of its files."""
+    """What a reader can see of a version: the registry's entry and every byte of its files."""
     found = client.get_model_version(NAME, str(number))
     folder = Path(found.source.removeprefix("file://"))
     files = {

@@ -77,7 +77,7 @@ def rows(frame: DataFrame) -> dict[object, object]:
 def reference_pagerank(
     vertices: Sequence[str], edges: Iterable[Sequence[str]], iterations: int
 ) -> dict[str, float]:
-    """GraphX's static PageRank, as its scaladoc has it: start at 1, no redistribution from sinks, at the end scale
+    """GraphX's static PageRank, as its scaladoc has it: start at 1, nothing from sinks, then scale
     so that all ranks sum to the number of vertices."""
     place = {name: index for index, name in enumerate(vertices)}
     follow = np.zeros((len(place), len(place)))

@@ -17,14 +17,36 @@ from tidegate.driver.kinds.graph import produce as produce_graph
 from tidegate.driver.kinds.job import load_run
 
 FLIGHT = dict(
-    year="2013", month="2", day="8", dep_time="1705", sched_dep_time="1700", dep_delay="5", arr_time="1900",
-    sched_arr_time="1850", arr_delay="10", carrier="UA", flight="517", tailnum="N1", origin="EWR", dest="ORD",
-    air_time="110", distance="719", hour="17", minute="0", time_hour="2013-02-08T22:00:00Z",
-)  # fmt: skip
+    year="2013",
+    month="2",
+    day="8",
+    dep_time="1705",
+    sched_dep_time="1700",
+    dep_delay="5",
+    arr_time="1900",
+    sched_arr_time="1850",
+    arr_delay="10",
+    carrier="UA",
+    flight="517",
+    tailnum="N1",
+    origin="EWR",
+    dest="ORD",
+    air_time="110",
+    distance="719",
+    hour="17",
+    minute="0",
+    time_hour="2013-02-08T22:00:00Z",
+)
 HOUR = dict(
-    origin="EWR", time_hour="2013-02-08T22:00:00Z", temp="30.02", humid="90", wind_speed="20.7", precip="0.05",
-    pressure="1010.1", visib="1.5",
-)  # fmt: skip
+    origin="EWR",
+    time_hour="2013-02-08T22:00:00Z",
+    temp="30.02",
+    humid="90",
+    wind_speed="20.7",
+    precip="0.05",
+    pressure="1010.1",
+    visib="1.5",
+)
 PLANE = dict(tailnum="N1", year="1999", model="737-824")
 CANCELLED = dict(dep_time=None, dep_delay=None, arr_time=None, arr_delay=None, air_time=None)
 DAY = "2013-02-08"
@@ -58,11 +80,29 @@ class TestCleanFlights:
     def test_types_every_value_and_joins_weather_and_plane(self, spark: SparkSession) -> None:
         (row,) = clean(spark, FLIGHT | {"minute": "10", "dep_delay": "-5"})
         assert row.asDict() == dict(
-            time_hour=datetime(2013, 2, 8, 22), carrier="UA", flight=517, origin="EWR", dest="ORD", tailnum="N1",
-            sched_dep_time=datetime(2013, 2, 8, 22, 10), dep_time=datetime(2013, 2, 8, 22, 5), dep_delay=-5,
-            arr_delay=10, air_time=110, distance=719, hour=17, cancelled=False, temp=30.02, humid=90.0, wind_speed=20.7,
-            precip=0.05, pressure=1010.1, visib=1.5, plane_model="737-824", plane_year=1999,
-        )  # fmt: skip
+            time_hour=datetime(2013, 2, 8, 22),
+            carrier="UA",
+            flight=517,
+            origin="EWR",
+            dest="ORD",
+            tailnum="N1",
+            sched_dep_time=datetime(2013, 2, 8, 22, 10),
+            dep_time=datetime(2013, 2, 8, 22, 5),
+            dep_delay=-5,
+            arr_delay=10,
+            air_time=110,
+            distance=719,
+            hour=17,
+            cancelled=False,
+            temp=30.02,
+            humid=90.0,
+            wind_speed=20.7,
+            precip=0.05,
+            pressure=1010.1,
+            visib=1.5,
+            plane_model="737-824",
+            plane_year=1999,
+        )
 
     def test_a_cancelled_flight_stays_without_a_departure(self, spark: SparkSession) -> None:
         (row,) = clean(spark, FLIGHT | CANCELLED)
@@ -110,7 +150,10 @@ class TestCleanFlights:
 
 class TestDailyDelays:
     def delays(self, spark: SparkSession, *flights: Cells) -> dict[tuple[str, str], Cells]:
-        schema = "ds STRING, origin STRING, carrier STRING, cancelled BOOLEAN, dep_delay INT, arr_delay INT"
+        schema = (
+            "ds STRING, origin STRING, carrier STRING, cancelled BOOLEAN, "
+            "dep_delay INT, arr_delay INT"
+        )
         rows = [tuple(flight.values()) for flight in flights]
         spark.createDataFrame(rows, schema).createOrReplaceTempView("flights")
         found = run_sql(spark, "daily_delays.sql", ds=DAY).collect()
@@ -123,9 +166,15 @@ class TestDailyDelays:
             spark, CLEAN, late, diverted, gone, CLEAN | {"origin": "JFK", "arr_delay": 15}
         )
         assert found["EWR", "UA"] == dict(
-            origin="EWR", carrier="UA", flights=4, cancelled=1, late=1, mean_dep_delay=23.33, mean_arr_delay=25.5,
+            origin="EWR",
+            carrier="UA",
+            flights=4,
+            cancelled=1,
+            late=1,
+            mean_dep_delay=23.33,
+            mean_arr_delay=25.5,
             max_arr_delay=41,
-        )  # fmt: skip
+        )
         assert (found["JFK", "UA"]["late"], len(found)) == (0, 2)
 
     def test_sees_its_own_day_only(self, spark: SparkSession) -> None:

@@ -1,4 +1,4 @@
-"""Publishing and holding a registered model, and what an author can get wrong: real MLflow, real scikit-learn."""
+"""Publishing and holding a registered model, and an author's mistakes: real MLflow, real models."""
 
 import math
 import subprocess

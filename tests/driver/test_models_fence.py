@@ -1,4 +1,4 @@
-"""An older attempt publishes no model, whenever it wakes up; a newer one resumes what a killed driver left."""
+"""An older attempt publishes no model, ever; a newer one resumes what a killed driver left."""
 
 from pathlib import Path
 from typing import Any
@@ -197,7 +197,10 @@ def test_a_crash_between_publish_and_report_is_resumed(
 def test_a_crash_right_after_the_alias_moved_is_resumed(
     spark: SparkSession, client: MlflowClient, mlflow_db: Path
 ) -> None:
-    no_tag = "BEFORE INSERT ON model_version_tags WHEN NEW.key = 'tidegate.published' BEGIN SELECT RAISE(ABORT, 'gone')"
+    no_tag = (
+        "BEFORE INSERT ON model_version_tags WHEN NEW.key = 'tidegate.published' "
+        "BEGIN SELECT RAISE(ABORT, 'gone')"
+    )
     with breaking(mlflow_db, no_tag):
         assert Trial(spark, at=1000).run().version == 1
     assert "tidegate.published" not in client.get_model_version(NAME, "1").tags

@@ -1,4 +1,4 @@
-"""A published model comes back, of its own class and with its own predictions, also in another process."""
+"""A published model comes back, its class and predictions too, also in another process."""
 
 import subprocess
 import sys
@@ -70,7 +70,7 @@ def test_a_scikit_learn_model_comes_back_and_predicts_the_same(spark: SparkSessi
 def test_another_process_reads_the_champion_with_plain_mlflow(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    """From another folder, with neither tidegate nor the job file at hand, though the job defines its own step."""
+    """From another folder, with no tidegate and no job file, the job has a step of its own."""
     job = tmp_path / "train_doubled.py"
     job.write_text(
         "from sklearn.linear_model import Ridge\n"
@@ -79,7 +79,8 @@ def test_another_process_reads_the_champion_with_plain_mlflow(
         "def doubled(x):\n    return x * 2\n"
         "def run(params):\n"
         "    x = params['x']\n"
-        "    return make_pipeline(FunctionTransformer(doubled), Ridge()).fit(x, x.ravel() * 5), {'rmse': 0.1}\n"
+        "    model = make_pipeline(FunctionTransformer(doubled), Ridge())\n"
+        "    return model.fit(x, x.ravel() * 5), {'rmse': 0.1}\n"
     )
     trained = produce(load_run(str(job)), {"params": {"x": X}})
     Trial(spark).run(trained)

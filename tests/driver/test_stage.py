@@ -1,4 +1,4 @@
-"""A whole attempt inside the driver: what comes out of good input, and of every kind of bad input."""
+"""A whole attempt inside the driver: what comes out of good input, and of all bad input."""
 
 import re
 from collections.abc import Mapping
@@ -174,7 +174,9 @@ def test_a_gate_alone_judges_and_publishes_nothing(bench: Bench) -> None:
     missing = {
         "type": "unexpected_rows_expectation",
         "kwargs": {
-            "unexpected_rows_query": "SELECT * FROM {batch} e LEFT ANTI JOIN vertices v ON e.id = v.id"
+            "unexpected_rows_query": (
+                "SELECT * FROM {batch} e LEFT ANTI JOIN vertices v ON e.id = v.id"
+            )
         },
     }
     vertices = bench.file("vertices.csv", "id\n1\n")

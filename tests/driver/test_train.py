@@ -74,7 +74,8 @@ def test_a_scikit_learn_job_file_gets_spark_and_params_and_arrow(
         "    frame = points.toPandas()\n"
         f"    arrow = spark.conf.get({ARROW!r})\n"
         "    model = Ridge(alpha=params['alpha']).fit(frame[['x']], frame['y'])\n"
-        "    return model, {'r2': model.score(frame[['x']], frame['y']), 'arrow': float(arrow == 'true')}\n"
+        "    r2 = model.score(frame[['x']], frame['y'])\n"
+        "    return model, {'r2': r2, 'arrow': float(arrow == 'true')}\n"
     )
     spark = points.sparkSession
     before = spark.conf.get(ARROW)

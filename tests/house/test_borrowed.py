@@ -15,6 +15,7 @@ HOOK = WING / "submit" / "hook.py"
 SERVER = WING / "ui" / "airflow_server.py"
 DRIVER = WING / "driver"
 OF_THE_PROVIDER = {
+    "_conf",
     "_connection",
     "_process_spark_submit_log",
     "_py_files",
@@ -82,7 +83,7 @@ def test_the_list_of_the_provider_is_what_its_file_touches() -> None:
     for node in ast.walk(tree_of(HOOK)):
         if isinstance(node, ast.Attribute | ast.FunctionDef):
             touched.add(node.attr if isinstance(node, ast.Attribute) else node.name)
-    ours = {"_require_connection"}
+    ours = {"_constructed", "_require_connection"}
     assert {name for name in touched if private(name)} - ours == OF_THE_PROVIDER
 
 

@@ -61,7 +61,7 @@ def environment(root: Path, master: str) -> dict[str, str]:
 
 
 class Project:
-    """DAGs, jobs, suites, data, Spark's configuration, Airflow's home, a worker; a context manager."""
+    """DAGs, jobs, suites, data, Spark's configuration, Airflow's home, and a worker."""
 
     def __init__(self, root: Path, master: str = "local[1]") -> None:
         self.root = root
@@ -192,7 +192,7 @@ class Attempt:
         return found
 
     def process(self, role: str) -> psutil.Process | None:
-        """Return the ``task``, spark-submit's ``jvm`` or the ``driver``'s Python, if it is there."""
+        """Return the ``task``, spark-submit's ``jvm`` or the ``driver``'s Python, if it lives."""
         return next((each for each in self.living() if self._role(each) == role), None)
 
     def _role(self, process: psutil.Process) -> str:

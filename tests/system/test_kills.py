@@ -30,11 +30,13 @@ with DAG("days", schedule=None, start_date=datetime(2013, 1, 1, tz="UTC")) as da
         ("log", "append", "open"), ("wider", "replace", "open"),
     ):
         BatchStageOperator(
-            task_id=task, job="job.py", reads=NUMBERS, writes=f"lake.t.{task}", mode=mode, gate=gate,
+            task_id=task, job="job.py", reads=NUMBERS, writes=f"lake.t.{task}", mode=mode,
+            gate=gate,
             partition=None if mode == "append" else {"ds": "{{ ds }}"},
         )
     SqlStageOperator(
-        task_id="audit", job="audit.sql", reads={"days": "lake.t.day"}, writes="lake.t.audit", gate="open"
+        task_id="audit", job="audit.sql", reads={"days": "lake.t.day"}, writes="lake.t.audit",
+        gate="open",
     )
 """
 JOB = """
@@ -111,7 +113,7 @@ def held(
 
 
 def kill(attempt: Attempt, victim: str) -> None:
-    """Kill one of the three; assert what the task says if it still can, and that nothing lives on."""
+    """Kill one of the three; assert what the task says, if it can, and that nothing lives on."""
     attempt.kill(victim)
     if driver := attempt.process("driver"):
         # What was not killed goes on, as it would without a breakpoint.

@@ -1,4 +1,4 @@
-"""Whole nights of ``nightly_flights`` through real Airflow: scheduler, DAG processor, API server, Spark.
+"""Whole nights of ``nightly_flights`` on real Airflow: scheduler, DAG processor, API server, Spark.
 
 The project is a copy in a folder of its own; only its landing folder is smaller. Tests run in
 order: a good night, the night of a wind of 1,048 mph on top of it, and a task that somebody marks

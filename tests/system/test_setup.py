@@ -18,11 +18,14 @@ from tidegate.operators import BatchStageOperator
 
 with DAG("days", schedule=None, start_date=datetime(2013, 1, 1, tz="UTC")) as dag:
     for task, job, gate, conn_id in (
-        ("stage", "job.py", "open", "spark_default"), ("elsewhere", "job.py", "open", "spark_elsewhere"),
-        ("no_job", "{{ 'jobb' }}.py", "open", "spark_default"), ("no_suite", "job.py", "{{ 'opne' }}", "spark_default"),
+        ("stage", "job.py", "open", "spark_default"),
+        ("elsewhere", "job.py", "open", "spark_elsewhere"),
+        ("no_job", "{{ 'jobb' }}.py", "open", "spark_default"),
+        ("no_suite", "job.py", "{{ 'opne' }}", "spark_default"),
     ):
         BatchStageOperator(
-            task_id=task, job=job, gate=gate, conn_id=conn_id, reads={"n": "landing/n.csv"}, writes=f"lake.t.{task}"
+            task_id=task, job=job, gate=gate, conn_id=conn_id, reads={"n": "landing/n.csv"},
+            writes=f"lake.t.{task}",
         )
 """
 

@@ -1,4 +1,4 @@
-"""The same stages on a real Spark Standalone master and worker: the connection changes and nothing else."""
+"""The same stages on a real Spark Standalone master and worker: the connection alone changes."""
 
 import json
 import subprocess
@@ -23,14 +23,17 @@ from tidegate.operators import BatchStageOperator, GraphStageOperator, SqlStageO
 with DAG("days", schedule=None, start_date=datetime(2013, 1, 1, tz="UTC")) as dag:
     by_day = {"partition": {"ds": "{{ ds }}"}, "gate": "some_rows"}
     BatchStageOperator(
-        task_id="hops", job="hops.py", reads={"routes": {"path": "landing/routes.csv", "schema": "src INT, dst INT"}},
+        task_id="hops", job="hops.py",
+        reads={"routes": {"path": "landing/routes.csv", "schema": "src INT, dst INT"}},
         writes="lake.t.hops", **by_day,
     )
     SqlStageOperator(
-        task_id="degrees", job="degrees.sql", reads={"hops": "lake.t.hops"}, writes="lake.t.degrees", **by_day
+        task_id="degrees", job="degrees.sql", reads={"hops": "lake.t.hops"},
+        writes="lake.t.degrees", **by_day
     )
     GraphStageOperator(
-        task_id="ranks", job="ranks.py", reads={"edges": "lake.t.hops", "vertices": "lake.t.degrees"},
+        task_id="ranks", job="ranks.py",
+        reads={"edges": "lake.t.hops", "vertices": "lake.t.degrees"},
         writes="lake.t.ranks", **by_day,
     )
 """
@@ -69,7 +72,8 @@ class Cluster:
         self._start("master.Master", "--host", "127.0.0.1", "--port", port, "--webui-port", ui)
         until("the master", lambda: self.state().get("status") == "ALIVE")
         self._start(
-            "worker.Worker", "--host", "127.0.0.1", "--cores", "1", "--memory", "1g", "--webui-port", str(free_port()),
+            "worker.Worker", "--host", "127.0.0.1", "--cores", "1", "--memory", "1g",
+            "--webui-port", str(free_port()),
             "--work-dir", str(folder / "work"), self.master,
         )  # fmt: skip
         until("the worker", lambda: self.state().get("aliveworkers") == 1)

@@ -27,7 +27,7 @@ def saved_as() -> list[tuple[str, str]]:
 
 
 def said(first_word: str) -> list[str]:
-    """Return the lines of the block that begins with a word: what the tutorial says one will see."""
+    """Return the lines of the block that begins with a word: what one will see."""
     (block,) = [block for block in blocks(TUTORIAL) if block.text.startswith(first_word)]
     return block.text.splitlines()
 

@@ -1,6 +1,6 @@
 """The rules of failure, tried on the chains of causes that Spark 4.1 was recorded to raise.
 
-``tests/recorded/failures.json`` holds them; ``tests/driver/record_failures.py`` provokes them again.
+``tests/recorded/failures.json`` holds them; ``tests/driver/record_failures.py`` records them anew.
 """
 
 import json

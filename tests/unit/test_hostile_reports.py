@@ -1,4 +1,4 @@
-"""A report is a file: what it says is believed only if it makes sense, and nothing in it is obeyed."""
+"""A report is a file: it is believed only if it makes sense, and nothing in it is obeyed."""
 
 import json
 from collections.abc import Iterator

@@ -26,7 +26,8 @@ kafka.ssl.keystore.key spark.sql.catalog.lake.header.Authorization spark.sql.cat
 spark.sql.catalog.lake.credential spark.sql.catalog.lake.s3.secret-access-key
 spark.sql.catalog.lake.s3.access-key-id spark.sql.catalog.lake.s3.session-token
 spark.sql.catalog.lake.jdbc.password spark.sql.catalog.lake.adls.sas-token.x
-spark.sql.catalog.lake.adls.connection-string.x spark.sql.catalog.lake.adls.auth.shared-key.account.key
+spark.sql.catalog.lake.adls.connection-string.x
+spark.sql.catalog.lake.adls.auth.shared-key.account.key
 spark.sql.catalog.lake.oauth2-client-secret spark.sql.catalog.lake.gcs.oauth2.token
 spark.sql.catalog.lake.encryption.kms.key spark.mongodb.connection.string spark.my.passphrase
 spark.my.pass spark.my.db.pass.word spark.my.hmac spark.my.cookie spark.my.bearer

@@ -35,6 +35,11 @@ class PathRead:
 
     def __post_init__(self) -> None:
         where = f"reads[{self.name!r}]"
+        if carries_secret(self.path):
+            raise SpecError(
+                f"{where}: its path carries a password or signature, which every log and report "
+                "would show; give it as conf (spark.hadoop.fs.…)"
+            )
         chosen = self.format or _suffix(self.path)
         if chosen not in FORMATS:
             hint = ""
@@ -48,11 +53,6 @@ class PathRead:
         object.__setattr__(self, "options", _options(where, self.options))
         if self.schema is not None and not isinstance(self.schema, str):
             raise SpecError(f"{where}: schema={self.schema!r}; give Spark DDL, such as 'id INT'")
-        if carries_secret(self.path):
-            raise SpecError(
-                f"{where}: its path carries a password or signature, which every log and report "
-                "would show; give it as conf (spark.hadoop.fs.…)"
-            )
         if ":" in _below(self.path):
             raise SpecError(
                 f"{where}: Hadoop cannot read a name with ':' in it, as in {self.path!r}; land the "

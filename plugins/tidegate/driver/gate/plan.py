@@ -213,8 +213,8 @@ def plan(spark: SparkSession, frame: DataFrame, configurations: Sequence[Any]) -
         log.warning("Great Expectations never called resolve_metrics; the write measures nothing")
     named = {f"m{place}": metric for place, metric in enumerate(engine.planned)}
     columns = admissible(frame, {name: engine.planned[metric] for name, metric in named.items()})
-    sums = frozenset(name for name in columns if named[name] in engine.sums)
-    return Plan(columns, named, sums)
+    sums = [name for name in columns if named[name] in engine.sums]
+    return Plan(columns, named, frozenset(sums))
 
 
 def _edges(engine: PlanningEngine, configuration: Any) -> Sequence[Any]:

@@ -106,7 +106,8 @@ class Graph:
 
         A self-loop is in both.
         """
-        zero, one = F.lit(0).cast("long"), F.lit(1).cast("long")
+        zero = F.lit(0).cast("long")
+        one = F.lit(1).cast("long")
         none = self.vertices.select("id", zero.alias("in_degree"), zero.alias("out_degree"))
         out = self.edges.select(
             F.col("src").alias("id"), zero.alias("in_degree"), one.alias("out_degree")
