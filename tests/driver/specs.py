@@ -4,8 +4,10 @@ from itertools import count
 from typing import Any
 
 from pyspark.sql import DataFrame
+from pyspark.sql.types import StructType
 
 from tidegate.contract import Attempt, Expectation, Judgement, Output, StageSpec, Suite
+from tidegate.driver.gate.facts import FileFacts
 from tidegate.driver.targets.target import Fenced, Staged, Target
 
 _clock = count(1_700_000_000_000)
@@ -60,10 +62,10 @@ class Verdict:
     def __init__(self, judgement: Judgement = PASS) -> None:
         self._judgement = judgement
 
-    def observe(self, frame: DataFrame) -> DataFrame:
-        return frame
+    def plan(self, schema: StructType) -> None:
+        """Do nothing: the verdict is known."""
 
-    def judge(self, staged: DataFrame, rows: int | None = None) -> Judgement:
+    def judge(self, staged: DataFrame, facts: FileFacts | None = None) -> Judgement:
         return self._judgement
 
     def data_docs(self) -> str:

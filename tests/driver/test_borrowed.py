@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from tidegate.driver import jvm
@@ -71,16 +71,11 @@ def longest_task(spark: SparkSession) -> Any:
     return [each for each in found if each is not None and each[0] <= each[1]]
 
 
-def observed(spark: SparkSession) -> Any:
-    observation = Observation("borrowed")
-    frame = spark.range(3)
-    name = jvm.registered(frame, observation)
-    frame.observe(name, F.count(F.lit(1)).alias("rows")).collect()
-    return observation.get == {"rows": 3}
-
-
-def resolved(spark: SparkSession) -> Any:
-    return jvm.observed_expressions(spark.range(3).observe("o", F.sum("id").alias("s"))).apply(0)
+def files_of(spark: SparkSession, listed: Callable[..., Any]) -> bool:
+    snapshot = jvm.current_snapshot(spark, TABLE)
+    schema, files = listed(spark, TABLE, snapshot, 99)
+    found = [json.loads(each) for each in files]
+    return "fields" in json.loads(schema) and sum(each["record-count"] for each in found) > 0
 
 
 def rebuilt(spark: SparkSession) -> Any:
@@ -93,12 +88,6 @@ def numbered(spark: SparkSession) -> Any:
     frame = spark.range(3).toDF("n")  # rows: `range` itself is a data set of longs
     encoder = jvm.row_encoder(frame)
     return jvm.frame_of(spark, jvm.rdd_of(frame), encoder).count() == 3
-
-
-def can_widen(spark: SparkSession) -> bool:
-    types = jvm.jvm_of(spark).org.apache.spark.sql.types.DataTypes
-    widens = jvm.can_up_cast(spark, types.IntegerType, types.LongType)
-    return widens and not jvm.can_up_cast(spark, types.LongType, types.IntegerType)
 
 
 TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
@@ -124,9 +113,8 @@ TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
     "command_class": lambda spark: jvm.command_class(spark).getSimpleName() == "Command",
     "call_behind": lambda spark: jvm.call_behind(F.sum("id")).functionName() == "sum",
     "column_of": rebuilt,
-    "observed_expressions": lambda spark: resolved(spark).dataType().simpleString() == "bigint",
-    "can_up_cast": can_widen,
-    "registered": observed,
+    "added_files": lambda spark: files_of(spark, jvm.added_files),
+    "live_files": lambda spark: files_of(spark, jvm.live_files),
 }
 
 

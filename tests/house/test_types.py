@@ -18,7 +18,7 @@ def step(target: Target, fenced: Fenced, staged: Staged, frame: DataFrame, gate:
 RIGHT = """begun = target.begin()
     if not isinstance(begun, Output):
         written = begun.write_aside(frame, gate)
-        written.publish(gate.judge(written.frame, written.rows))
+        written.publish(gate.judge(written.frame, written.facts))
 """
 WRONG = {
     "publishing what was not judged": "staged.publish()",

@@ -36,7 +36,7 @@ def settle_attempt(spec: StageSpec, spark: SparkSession, record: Record) -> Sett
         record.inputs = opened.inputs
         # The gate opens here: what is wrong with a suite is known before anything is written.
         gate = open_gate(spark, spec.suite, spec.params)
-        target = open_target(spark, spec, fingerprint(spec, opened))
+        target = open_target(spark, spec, fingerprint(spec, opened), opened.inputs)
     with record.step("fence"):
         begun = target.begin()
     if isinstance(begun, Output):

@@ -9,7 +9,7 @@ from typing import Any
 
 from py4j.protocol import Py4JError
 from pyspark import SparkContext
-from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 
 from tidegate.failures import Fact
 
@@ -114,6 +114,59 @@ def iceberg_metadata(spark: SparkSession, table: Any) -> str:
     parser = jvm_of(spark).org.apache.iceberg.TableMetadataParser
     text: str = parser.toJson(table.operations().current())
     return text
+
+
+def added_files(
+    spark: SparkSession, name: str, snapshot: int, most: int
+) -> tuple[str, Iterator[str]] | None:
+    """Return the schema of an Iceberg table and the data files that a snapshot added, as JSON.
+
+    None if there are more than ``most``, or if it deleted rows beside the files. Borrowed
+    (``addedDataFiles``, ``ContentFileParser``) because Spark's metadata tables cost a job each;
+    without it, every gate costs a query.
+    """
+    table = iceberg_table(spark, name)
+    found = table.snapshot(snapshot)
+    summary = found.summary()
+    added = int(summary.getOrDefault("added-data-files", "0"))
+    if added > most or summary.getOrDefault("added-delete-files", "0") != "0":
+        return None
+    return _schema(spark, table), _as_json(spark, table, found.addedDataFiles(table.io()))
+
+
+def live_files(
+    spark: SparkSession, name: str, snapshot: int, most: int
+) -> tuple[str, Iterator[str]] | None:
+    """Return the schema of an Iceberg table and all data files of a snapshot, as JSON.
+
+    None if there are more than ``most``, or if any has deletes. Borrowed (``planFiles``) for the
+    reason of :func:`added_files`.
+    """
+    table = iceberg_table(spark, name)
+    summary = table.snapshot(snapshot).summary()
+    files = int(summary.getOrDefault("total-data-files", str(most + 1)))
+    if files > most or summary.getOrDefault("total-delete-files", "1") != "0":
+        return None
+    tasks = table.newScan().useSnapshot(snapshot).includeColumnStats().planFiles()
+    return _schema(spark, table), _as_json(spark, table, (task.file() for task in _each(tasks)))
+
+
+def _schema(spark: SparkSession, table: Any) -> str:
+    text: str = jvm_of(spark).org.apache.iceberg.SchemaParser.toJson(table.schema())
+    return text
+
+
+def _as_json(spark: SparkSession, table: Any, files: Any) -> Iterator[str]:
+    parser = jvm_of(spark).org.apache.iceberg.ContentFileParser
+    specs = table.specs()
+    for file in files if isinstance(files, Iterator) else _each(files):
+        yield parser.toJson(file, specs.get(file.specId()))
+
+
+def _each(iterable: Any) -> Iterator[Any]:
+    at = iterable.iterator()
+    while at.hasNext():
+        yield at.next()
 
 
 def current_snapshot(spark: SparkSession, name: str) -> int | None:
@@ -259,36 +312,3 @@ def call_behind(column: Any) -> Any:
 def column_of(spark: SparkSession, node: Any) -> Column:
     """Return the column of a part of :func:`call_behind`'s call, for the same reason."""
     return Column(jvm_of(spark).org.apache.spark.sql.Column(node))
-
-
-def observed_expressions(observed: DataFrame) -> Any:
-    """Return the resolved expressions that ``observed`` observes.
-
-    Borrowed (``_jdf``'s ``metrics``) because only Catalyst says what an aggregate comes down to;
-    without it, one that throws would break the stage's own write.
-    """
-    return java_frame(observed).queryExecution().analyzed().metrics()
-
-
-def can_up_cast(spark: SparkSession, source: Any, target: Any) -> bool:
-    """Tell whether Catalyst's cast between two JVM data types keeps every value.
-
-    Borrowed (``Cast.canUpCast``) because PySpark has no such question; without it, see above.
-    """
-    cast = jvm_of(spark).org.apache.spark.sql.catalyst.expressions.Cast
-    return bool(cast.canUpCast(source, target))
-
-
-def registered(frame: DataFrame, observation: Observation) -> str:
-    """Register ``observation`` for ``frame``; return the name to observe under.
-
-    Borrowed (``_jvm``, ``_jo``, ``ObservationManager``) because ``observe`` leaves a manager on the
-    session that no closure can serialise; without it, fitted models cannot be scored after it.
-    """
-    jvm: Any = jvm_of(frame.sparkSession)
-    name = str(observation._name)
-    observation._jvm = jvm
-    observation._jo = jvm.org.apache.spark.sql.Observation(name)
-    manager = jvm.org.apache.spark.sql.classic.ObservationManager(java_session(frame.sparkSession))
-    manager.register(observation._jo, java_frame(frame))
-    return name

@@ -1,4 +1,4 @@
-"""The gate: a Great Expectations suite judged in the same pass that writes the data."""
+"""The gate: a Great Expectations suite judged on what was written, the cheapest witness first."""
 
 from collections.abc import Mapping
 from logging import CRITICAL, captureWarnings, getLogger
@@ -6,9 +6,11 @@ from os import environ
 from typing import TYPE_CHECKING, Protocol
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
 
 from tidegate.contract import Judgement, Suite
 from tidegate.driver.gate.document import check
+from tidegate.driver.gate.facts import FileFacts
 
 if TYPE_CHECKING:
     from tidegate.driver.gate.suite_gate import SuiteGate
@@ -17,14 +19,17 @@ if TYPE_CHECKING:
 class Gate(Protocol):
     """What a stage's output must pass before anybody reads it."""
 
-    def observe(self, frame: DataFrame) -> DataFrame:
-        """Attach to ``frame`` all that one pass can measure; write just the result of this."""
+    def plan(self, schema: StructType) -> None:
+        """Plan for data of this schema beside whatever follows; return at once.
 
-    def judge(self, staged: DataFrame, rows: int | None = None) -> Judgement:
+        :raises SpecError: if the suite cannot be judged on such data.
+        """
+
+    def judge(self, staged: DataFrame, facts: FileFacts | None = None) -> Judgement:
         """Give the verdict on what was written.
 
-        :param staged: reads back what was written; only what the pass could not measure reads it.
-        :param rows: how many rows the store says were written, if it knows.
+        :param staged: reads back what was written.
+        :param facts: what the files say of themselves, if that is known: no query is made for it.
         """
 
     def data_docs(self) -> str:
@@ -34,11 +39,10 @@ class Gate(Protocol):
 class OpenGate:
     """The gate of a suite without expectations: all passes, Great Expectations is not imported."""
 
-    def observe(self, frame: DataFrame) -> DataFrame:
-        """Return ``frame`` itself."""
-        return frame
+    def plan(self, schema: StructType) -> None:
+        """Do nothing."""
 
-    def judge(self, staged: DataFrame, rows: int | None = None) -> Judgement:
+    def judge(self, staged: DataFrame, facts: FileFacts | None = None) -> Judgement:
         """Pass."""
         return Judgement(verdict="pass")
 

@@ -1,6 +1,6 @@
 """Planning: which aggregates a suite comes down to.
 
-Great Expectations' own metric graph, run without data, says it.
+Great Expectations' own metric graph says so, run on the schema alone, without data.
 """
 
 import logging
@@ -12,17 +12,17 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
-from tidegate.driver.gate.aggregates import admissible, as_try_sum, within
 from tidegate.driver.gate.gx import (
     Engine,
     MetricId,
-    as_json,
     edges_of,
     is_condition,
     is_lazy,
     resolve,
 )
+from tidegate.driver.gate.measure import analysed, within
 
 log = logging.getLogger(__name__)
 
@@ -30,25 +30,25 @@ SCHEMA = frozenset({"table.columns", "table.column_types", "table.column_count"}
 """Metrics that the schema alone answers."""
 
 UNIQUE = "column_values.unique.unexpected_count"
-_WINDOW = "compound_columns.unique.unexpected_count"  # though GX declares it a plain condition
+COMPOUND_UNIQUE = "compound_columns.unique.unexpected_count"
+"""A window, though Great Expectations declares it a plain condition."""
+KEYS = frozenset({UNIQUE, COMPOUND_UNIQUE})
 
-ROWS = "rows"
-"""The alias of our own row count."""
+EXAMPLES = 3
+"""How many examples of what is wrong Great Expectations is asked for."""
 
 _FILTERS = "filters"
-_COUNT = ".unexpected_count"
-_ROWS = ".filtered_row_count"
 
 
 def runtime() -> dict[str, Any]:
-    """Return how every suite is evaluated: with statistics, and at most three examples.
+    """Return how every suite is evaluated: with statistics, and with at most three examples.
 
     No queries for the unexpected rows: for a window, GX has Spark refuse one, which fills the
     driver's log.
     """
     wanted = {
         "result_format": "SUMMARY",
-        "partial_unexpected_count": 3,
+        "partial_unexpected_count": EXAMPLES,
         "return_unexpected_index_query": False,
     }
     return {"result_format": wanted, "catch_exceptions": True}
@@ -59,7 +59,7 @@ class UnknownYet(Exception):
 
 
 class _Unknown:
-    """Stands for a number the data has yet to tell; all but passing it on raises."""
+    """Stands for a number the data has yet to tell: it can be passed on, and nothing else."""
 
     def _refuse(self, *_: object) -> Any:
         raise UnknownYet
@@ -77,58 +77,60 @@ class _Unknown:
 UNKNOWN = _Unknown()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The aggregates that answer a suite's metrics, by alias, and the metric each one answers."""
+    """What a suite comes down to on data of one schema.
 
-    columns: Mapping[str, Column]
-    metrics: Mapping[str, MetricId]
-    sums: frozenset[str]
+    :param metrics: the metrics that are an aggregate each, for witnesses that need no query.
+    :param aggregates: how a query would answer each of them, by the metric's id.
+    """
 
-    def aggregates(self) -> list[Column]:
-        """Return the aggregates as columns named by their alias, with a row count of our own."""
-        return [
-            F.count(F.lit(1)).alias(ROWS),
-            *(column.alias(name) for name, column in self.columns.items()),
-        ]
-
-    def answers(self, measured: Mapping[str, object]) -> dict[MetricId, object]:
-        """Return the value of each measured metric as Great Expectations would hand it on.
-
-        A sum that came out NULL over some rows is left out: it may be an overflow, which is GX's
-        own to meet.
-        """
-        told = set(self.columns)
-        if measured[ROWS]:
-            told -= {name for name in self.sums if measured[name] is None}
-        return {self.metrics[name]: as_json(measured[name]) for name in told}
+    schema: StructType
+    metrics: Sequence[Any]
+    aggregates: Mapping[MetricId, Column]
 
 
-class _Filters:
-    """Stands in for the frame where Great Expectations filters it; keeps the conditions instead."""
+class Filters:
+    """Stands in for the frame where GX filters it, and keeps the conditions instead."""
 
     def __init__(self, frame: DataFrame, conditions: tuple[Column, ...] = ()) -> None:
         self.frame = frame
         self.conditions = conditions
 
-    def filter(self, condition: Column | str) -> "_Filters":
+    def filter(self, condition: Column | str) -> "Filters":
         """Keep one more condition."""
-        if isinstance(condition, str):
-            condition = F.expr(condition)
-        return _Filters(self.frame, (*self.conditions, condition))
+        column = F.expr(condition) if isinstance(condition, str) else condition
+        return Filters(self.frame, (*self.conditions, column))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.frame, name)
 
 
+def predicate_of(engine: Engine, domain: Mapping[str, Any]) -> Column | None:
+    """Return the condition on the rows that a metric's domain is; None if it is all of them.
+
+    :param engine: one with a stand-in made by :func:`keep_filters`.
+    """
+    conditions = engine.get_domain_records({**domain, "batch_id": _FILTERS}).conditions
+    if not conditions:
+        return None
+    predicate: Column = reduce(and_, conditions)
+    return predicate
+
+
+def keep_filters(engine: Engine, frame: DataFrame) -> None:
+    """Have an engine keep the conditions that Great Expectations would filter ``frame`` by."""
+    engine.stand_in(_FILTERS, Filters(frame))
+
+
 class PlanningEngine(Engine):
-    """Resolves metrics without data: keeps each aggregate it is asked for, answers `UNKNOWN`."""
+    """Resolves metrics without data: keeps each aggregate asked for, and answers UNKNOWN."""
 
     def __init__(self, spark: SparkSession, frame: DataFrame) -> None:
         super().__init__(spark, "frame", frame)
-        self.stand_in(_FILTERS, _Filters(frame))
+        keep_filters(self, frame)
+        self.metrics: dict[MetricId, Any] = {}
         self.planned: dict[MetricId, Column] = {}
-        self.sums: set[MetricId] = set()
         self.building = True
         self.asked = False
 
@@ -153,55 +155,41 @@ class PlanningEngine(Engine):
         if self.building and metric.metric_name not in SCHEMA:
             raise UnknownYet(metric.metric_name)
         try:
-            return self._prepare(metric, metrics, runtime)
-        except Exception:  # GX's or the suite's author's: judging meets it again, and reports it
+            direct, bundled = self.prepared(metric, metrics, runtime)
+            if bundled:
+                self._plan(metric, bundled[0].metric_fn, bundled[0].compute_domain_kwargs)
+                return UNKNOWN
+            if metric.metric_name in SCHEMA or is_lazy(metric, self):
+                return direct[0].metric_fn(**direct[0].metric_provider_kwargs)
+            self._plan_count(metric, metrics)
+        except Exception:  # whatever GX or the suite's author raises is for judging to report
             return UNKNOWN
-
-    def _prepare(self, metric: Any, metrics: Mapping[MetricId, Any], runtime: Any) -> Any:
-        direct, bundled = self.prepared(metric, metrics, runtime)
-        if bundled:
-            self._plan(metric, bundled[0].metric_fn, bundled[0].compute_domain_kwargs)
-            return UNKNOWN
-        if metric.metric_name in SCHEMA or is_lazy(metric, self):
-            return direct[0].metric_fn(**direct[0].metric_provider_kwargs)
-        self._plan_count(metric, metrics)
         return UNKNOWN
 
     def _plan_count(self, metric: Any, metrics: Mapping[MetricId, Any]) -> None:
-        """Plan a count for which GX would start a job per pair or list of columns."""
+        """Plan the counts for which GX would start a job per pair or list of columns."""
         name = metric.metric_name
         condition_metric = metric.metric_dependencies.get("unexpected_condition")
-        if condition_metric is None or name == _WINDOW or not name.endswith((_ROWS, _COUNT)):
+        counts_rows = name.endswith(".filtered_row_count")
+        counts = counts_rows or name.endswith(".unexpected_count")
+        if condition_metric is None or name in KEYS or not counts:
             return
         if not is_condition(condition_metric, self):
             return
         condition, compute, accessor = metrics[condition_metric.id]
-        counted = F.when(condition, F.lit(1))
-        if name.endswith(_ROWS):
-            counted = F.lit(1)
+        counted = F.lit(1) if counts_rows else F.when(condition, F.lit(1))
         self._plan(metric, F.count(counted), {**compute, **accessor})
 
     def _plan(self, metric: Any, aggregate: Column, domain: Mapping[str, Any]) -> None:
-        conditions = self.get_domain_records({**domain, "batch_id": _FILTERS}).conditions
-        predicate = None
-        if conditions:
-            predicate = reduce(and_, conditions)
-        careful = None
-        if not metric.metric_name.endswith(_COUNT):  # that adds up ones, and cannot overflow
-            careful = as_try_sum(aggregate)
-        if careful is None:
-            observable = within(aggregate, predicate)
-        else:
-            observable = within(careful, predicate)
-        if observable is None:
-            return
-        self.planned[metric.id] = observable
-        if careful is not None:
-            self.sums.add(metric.id)
+        column = within(aggregate, predicate_of(self, domain))
+        if column is not None:
+            self.metrics[metric.id] = metric
+            self.planned[metric.id] = column
 
 
-def plan(spark: SparkSession, frame: DataFrame, configurations: Sequence[Any]) -> Plan:
-    """Return the aggregates over ``frame`` that expectations come down to; no job is started."""
+def plan(spark: SparkSession, schema: StructType, configurations: Sequence[Any]) -> Plan:
+    """Return what the expectations come down to on data of this schema; no job is started."""
+    frame = spark.createDataFrame([], schema)
     engine = PlanningEngine(spark, frame)
     edges: list[Any] = []
     for configuration in configurations:
@@ -210,16 +198,15 @@ def plan(spark: SparkSession, frame: DataFrame, configurations: Sequence[Any]) -
     engine.asked = False
     resolve(engine, edges, runtime())
     if edges and not engine.asked:
-        log.warning("Great Expectations never called resolve_metrics; the write measures nothing")
-    named = {f"m{place}": metric for place, metric in enumerate(engine.planned)}
-    columns = admissible(frame, {name: engine.planned[metric] for name, metric in named.items()})
-    sums = [name for name in columns if named[name] in engine.sums]
-    return Plan(columns, named, frozenset(sums))
+        log.warning("Great Expectations never called resolve_metrics; nothing could be planned")
+    aggregates = analysed(frame, engine.planned)
+    metrics = [engine.metrics[metric] for metric in aggregates]
+    return Plan(schema=schema, metrics=metrics, aggregates=aggregates)
 
 
 def _edges(engine: PlanningEngine, configuration: Any) -> Sequence[Any]:
     """Return what an expectation's metrics depend on; nothing if the data decides."""
     try:
         return edges_of(engine, configuration, runtime())
-    except Exception:  # GX's or the expectation's author's; judging meets it again, and reports it
+    except Exception:  # raised by GX or by the expectation's author; judging meets and reports it
         return ()

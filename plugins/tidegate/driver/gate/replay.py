@@ -1,6 +1,7 @@
-"""Replay: the same metric graph again, answered from what the write measured.
+"""Replay: the same metric graph again, answered by the witnesses in their order.
 
-The rest is asked of the staged data.
+What the metadata and the one query answered is known already; here come the keys, the examples of
+all guilty rules together, and last what only Great Expectations' own code can compute.
 """
 
 import logging
@@ -9,8 +10,11 @@ from functools import partial
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
+from tidegate.driver.gate import evidence
 from tidegate.driver.gate.crash import is_crash
+from tidegate.driver.gate.facts import FileFacts
 from tidegate.driver.gate.gx import (
     Engine,
     MetricId,
@@ -20,27 +24,45 @@ from tidegate.driver.gate.gx import (
     unresolved,
     validated,
 )
-from tidegate.driver.gate.plan import UNIQUE, runtime
-from tidegate.driver.gate.unique import surely_unique
+from tidegate.driver.gate.keys import Bounds, Repeated, is_whole, repeated
+from tidegate.driver.gate.plan import (
+    EXAMPLES,
+    KEYS,
+    UNIQUE,
+    keep_filters,
+    predicate_of,
+    runtime,
+)
 
 log = logging.getLogger(__name__)
 
 _EVIDENCE = (".unexpected_values", ".unexpected_value_counts", ".unexpected_rows")
+_VALUES = ".unexpected_values"
 
 
 class ReplayEngine(Engine):
     """Answers what is known and computes the rest on the staged data.
 
     Each metric is computed once, and each failure is that metric's own.
+
+    :param facts: what the files' own metadata say, if anything.
+    :param answers: what is known already, by the id of the metric.
     """
 
     def __init__(
-        self, spark: SparkSession, staged: DataFrame, answers: Mapping[MetricId, object]
+        self,
+        spark: SparkSession,
+        staged: DataFrame,
+        facts: FileFacts | None,
+        answers: Mapping[MetricId, object],
     ) -> None:
-        super().__init__(spark, "staged", staged)
+        super().__init__(spark, "frame", staged)
+        keep_filters(self, staged)
         self.answers: dict[MetricId, Any] = dict(answers)
         self.failures: dict[MetricId, Exception] = {}
         self.crash: Exception | None = None
+        self._facts = facts
+        self._repeated: dict[MetricId, Repeated] = {}
         self._bypassed = False
 
     def resolve_metrics(
@@ -85,8 +107,11 @@ class ReplayEngine(Engine):
         :raises MetricResolutionError: for the first of them that cannot be computed.
         """
         self._bundle(bundled)
-        for each in sorted(direct, key=_is_evidence):
-            self._keep(each.metric_configuration, partial(self._compute, each))
+        asked = sorted(direct, key=_is_evidence)
+        for each in asked:
+            if not _is_evidence(each):
+                self._keep(each.metric_configuration, partial(self._compute, each))
+        self._examples([each for each in asked if _is_evidence(each)])
         for each in (*direct, *bundled):
             metric = each.metric_configuration
             if error := self.failures.get(metric.id):
@@ -118,20 +143,115 @@ class ReplayEngine(Engine):
         if self.crash:
             raise self.crash
         metric = direct.metric_configuration
-        if _is_evidence(direct) and self._nothing_unexpected(metric):
-            return []
-        arguments = direct.metric_provider_kwargs
-        if metric.metric_name == UNIQUE and self._surely_unique(arguments["metrics"]):
-            return 0
-        return direct.metric_fn(**arguments)
+        if metric.metric_name in KEYS:
+            return self._count_repeated(direct)
+        return direct.metric_fn(**direct.metric_provider_kwargs)
 
-    def _nothing_unexpected(self, evidence: Any) -> bool:
+    # -- keys ----------------------------------------------------------------------------------
+
+    def _count_repeated(self, direct: Any) -> Any:
+        """Return how many rows share their key with another, and keep the first of them."""
+        metric = direct.metric_configuration
+        _, compute, accessor = direct.metric_provider_kwargs["metrics"]["unexpected_condition"]
+        rows = self.get_domain_records({**compute, **accessor})
+        if metric.metric_name == UNIQUE:
+            keys = [F.col(accessor["column"])]
+            bounds = self._bounds(rows, accessor["column"])
+        else:
+            keys = [F.col(name) for name in accessor["column_list"]]
+            bounds = None
+        found = repeated(rows, keys, bounds, EXAMPLES)
+        self._repeated[metric.id] = found
+        return found.rows
+
+    def _bounds(self, rows: DataFrame, name: str) -> Bounds | None:
+        key = F.col(name)
+        if not is_whole(rows, key):
+            return None
+        known = self._facts.columns.get(name) if self._facts else None
+        if self._facts and known and isinstance(known.low, int) and isinstance(known.high, int):
+            # Of all rows: where a condition leaves some out, the bounds are only the wider.
+            return Bounds(known.low, known.high, self._facts.rows - known.nulls)
+        low, high, count = rows.agg(F.min(key), F.max(key), F.count(key)).collect()[0]
+        return Bounds(low or 0, high or 0, count)
+
+    # -- examples ------------------------------------------------------------------------------
+
+    def _examples(self, asked: Sequence[Any]) -> None:
+        """Answer what asks for examples: together where that can be, and else one by one."""
+        together: list[evidence.Guilty] = []
+        for each in asked:
+            metric = each.metric_configuration
+            if self._nothing_unexpected(metric):
+                self.answers[metric.id] = []
+            elif count_beside(metric) in self._repeated:
+                self.answers[metric.id] = self._keys_shown(metric)
+            elif guilty := self._guilty(each):
+                together.append(guilty)
+        if together and not self.crash:
+            self._look_at(together)
+        for each in asked:
+            metric = each.metric_configuration
+            if metric.id not in self.answers:
+                self._keep(metric, partial(self._compute, each))
+
+    def _look_at(self, together: Sequence[evidence.Guilty]) -> None:
+        try:
+            self.answers.update(evidence.examples(self.dataframe, together))
+        except Exception as error:  # one of them; Great Expectations then asks for each alone
+            if is_crash(error, self.spark):
+                self.crash = self.crash or error
+
+    def _nothing_unexpected(self, metric: Any) -> bool:
         """Tell whether an expectation that asks for evidence is known to have none."""
-        return self.answers.get(count_beside(evidence), 1) in {0, None}
+        return self.answers.get(count_beside(metric), 1) in {0, None}
 
-    def _surely_unique(self, metrics: Mapping[str, Any]) -> bool:
-        _, compute, accessor = metrics["unexpected_condition"]
-        return surely_unique(self.get_domain_records({**compute, **accessor}), accessor["column"])
+    def _keys_shown(self, metric: Any) -> list[Any]:
+        shown = self._repeated[count_beside(metric)].keys
+        names = metric.metric_domain_kwargs.get("column_list")
+        if names is None:
+            return [key for (key,) in shown]
+        return [dict(zip(names, key, strict=True)) for key in shown]
+
+    def _guilty(self, direct: Any) -> evidence.Guilty | None:
+        """Return a rule whose examples one query can show; None for windows and what GX hides."""
+        metric = direct.metric_configuration
+        count = self.answers.get(count_beside(metric))
+        if not isinstance(count, int):
+            return None
+        condition = direct.metric_provider_kwargs["metrics"].get("unexpected_condition")
+        if (
+            not metric.metric_name.endswith(_VALUES)
+            or not isinstance(condition, tuple)
+            or _is_window(metric)
+        ):
+            return None
+        broken, compute, accessor = condition
+        predicate = predicate_of(self, {**compute, **accessor})
+        if predicate is not None:
+            broken = F.when(predicate, broken)
+        names = _names(accessor)
+        return evidence.Guilty(
+            metric=metric.id,
+            broken=broken,
+            columns={name: F.col(name) for name in names},
+            single="column" in accessor,
+            paired="column_A" in accessor,
+            wanted=min(EXAMPLES, count),
+        )
+
+
+def _names(accessor: Mapping[str, Any]) -> list[str]:
+    if "column" in accessor:
+        return [accessor["column"]]
+    if "column_A" in accessor:
+        return [accessor["column_A"], accessor["column_B"]]
+    return list(accessor.get("column_list", ()))
+
+
+def _is_window(metric: Any) -> bool:
+    family = metric.metric_name.removesuffix(_VALUES)
+    return family in ("column_values.increasing", "column_values.decreasing")
 
 
 def _is_evidence(direct: Any) -> bool:

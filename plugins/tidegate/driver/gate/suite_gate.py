@@ -1,18 +1,22 @@
-"""The gate of a suite with expectations: measure while writing, then judge the measures."""
+"""The gate of a suite with expectations: planned beside the write, judged by what was written."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import RLock
 
 from pyspark.logger import PySparkLogger
-from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
 
 from tidegate.contract import Judgement, Suite
 from tidegate.driver.gate.docs import page
+from tidegate.driver.gate.facts import FileFacts
 from tidegate.driver.gate.gx import MetricId
-from tidegate.driver.gate.observation import observe, read
-from tidegate.driver.gate.plan import ROWS, Plan, plan
+from tidegate.driver.gate.measure import measure
+from tidegate.driver.gate.metadata import answers
+from tidegate.driver.gate.plan import Plan, plan
 from tidegate.driver.gate.replay import ReplayEngine, replay
 from tidegate.driver.gate.suite import configurations
 from tidegate.driver.gate.verdict import judgement
@@ -21,8 +25,6 @@ log = logging.getLogger(__name__)
 
 _ONE_AT_A_TIME = RLock()
 """GX keeps one parameter parser per process and one temporary view per Spark session."""
-
-_READS_AGAIN = "suite=%s reads what was written a second time: %s"
 
 _REPEATERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 """PySpark's loggers that print each error a second time, caught or not."""
@@ -44,43 +46,36 @@ def _undisturbed() -> Iterator[None]:
 
 
 class SuiteGate:
-    """A suite's expectations, planned on a frame before its write and judged after it.
+    """A suite's expectations, planned once for a schema and judged as often as there is data.
 
     :raises SpecError: as :func:`tidegate.driver.gate.open_gate` does.
     """
-
-    patience = 30.0
-    """Seconds to wait for an observation after its write returned; some plans never deliver one."""
 
     def __init__(self, spark: SparkSession, suite: Suite, parameters: Mapping[str, object]) -> None:
         self._spark = spark
         self._suite = suite
         with _ONE_AT_A_TIME:
             self._configurations = configurations(suite, parameters)
-        self._planned: tuple[Plan, Observation] | None = None
+        self._planning: Planning | None = None
         self._results: list[object] = []
 
-    def observe(self, frame: DataFrame) -> DataFrame:
-        """Attach the suite's aggregates to ``frame``; the write must follow at once, unsorted."""
-        with _undisturbed():
-            planned = plan(self._spark, frame, self._configurations)
-        if not planned.columns:
-            return frame
-        observed, observation = observe(frame, planned.aggregates())
-        self._planned = planned, observation
-        return observed
+    def plan(self, schema: StructType) -> None:
+        """Plan the suite for data of this schema, in a thread of its own; return at once."""
+        if self._planning is None or not self._planning.is_for(schema):
+            self._planning = Planning(self._plan, schema)
 
-    def judge(self, staged: DataFrame, rows: int | None = None) -> Judgement:
-        """Judge what was written, reading ``staged`` only for what the write did not measure.
+    def judge(self, staged: DataFrame, facts: FileFacts | None = None) -> Judgement:
+        """Judge what was written, asking the cheapest witness of each metric first.
 
         :raises Exception: what Spark raised, if the machinery broke down: a crash while judging is
             not a verdict.
         """
+        self.plan(staged.schema)
+        assert self._planning is not None  # noqa: S101  # made in the line above
+        planned = self._planning.result()
         with _undisturbed():
-            answers = self._observed(rows)
-            if answers is None:
-                answers = self._measured(staged)
-            engine = ReplayEngine(self._spark, staged, answers)
+            answers = self._answers(planned, staged, facts)
+            engine = ReplayEngine(self._spark, staged, facts, answers)
             self._results = replay(engine, self._configurations)
         return judgement(self._suite, self._results, engine.columns())
 
@@ -90,23 +85,40 @@ class SuiteGate:
             return ""
         return page(self._suite, self._results)
 
-    def _observed(self, rows: int | None) -> Mapping[MetricId, object] | None:
-        if self._planned is None:
-            return None
-        planned, observation = self._planned
-        measured = read(observation, self.patience)
-        if measured is None:
-            log.warning(_READS_AGAIN, self._suite.name, "the write delivered no observation")
-            return None
-        counted = measured[ROWS]
-        if rows is not None and counted != rows:  # a sorted write counts twice
-            told = f"the write counted {counted} rows, the store {rows}"
-            log.warning(_READS_AGAIN, self._suite.name, told)
-            return None
-        return planned.answers(measured)
+    def _plan(self, schema: StructType) -> Plan:
+        with _undisturbed():
+            return plan(self._spark, schema, self._configurations)
 
-    def _measured(self, staged: DataFrame) -> Mapping[MetricId, object]:
-        """Measure the staged data as the write would have: in one pass, one job."""
-        planned = plan(self._spark, staged, self._configurations)
-        (measured,) = staged.agg(*planned.aggregates()).collect()
-        return planned.answers(measured.asDict(recursive=False))
+    def _answers(
+        self, planned: Plan, staged: DataFrame, facts: FileFacts | None
+    ) -> dict[MetricId, object]:
+        known: dict[MetricId, object] = {}
+        if facts is not None:
+            known = answers(planned.metrics, facts)
+        asked = {id_: column for id_, column in planned.aggregates.items() if id_ not in known}
+        return known | measure(staged, asked)
+
+
+class Planning:
+    """A suite's plan on its way, for data of one schema."""
+
+    def __init__(self, make: Callable[[StructType], Plan], schema: StructType) -> None:
+        self._schema = schema
+        aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plan")
+        self._future: Future[Plan] = aside.submit(make, schema)
+        aside.shutdown(wait=False)
+
+    def is_for(self, schema: StructType) -> bool:
+        """Tell whether it is of this schema, whatever may be null in it."""
+        return _types(schema) == _types(self._schema)
+
+    def result(self) -> Plan:
+        """Return the plan, waiting for it.
+
+        :raises Exception: what planning raised.
+        """
+        return self._future.result()
+
+
+def _types(schema: StructType) -> list[tuple[str, str]]:
+    return [(column.name, column.dataType.simpleString()) for column in schema.fields]

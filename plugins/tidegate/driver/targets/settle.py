@@ -65,7 +65,7 @@ def settle(fenced: Fenced, output: object, gate: Gate, progress: Progress = SILE
         undo.callback(staged.discard)
         progress.wrote(staged.rows)
         with progress.step("gate"):
-            judgement = gate.judge(staged.frame, staged.rows)
+            judgement = gate.judge(staged.frame, staged.facts)
             # Noted before the publish: if that fails, the report still says what the verdict was.
             progress.judged(judgement, gate.data_docs())
         # Judged work is never thrown away: a retry that finds it publishes it without a job.

@@ -6,6 +6,7 @@ from pyspark.sql import DataFrame
 
 from tidegate.contract import Judgement, Outcome, Output
 from tidegate.driver.gate import Gate
+from tidegate.driver.gate.facts import FileFacts
 
 
 class Staged(Protocol):
@@ -18,6 +19,10 @@ class Staged(Protocol):
     @property
     def rows(self) -> int | None:
         """How many rows were written, if the store knows."""
+
+    @property
+    def facts(self) -> FileFacts | None:
+        """What the store knows of what was written without reading it, if it knows anything."""
 
     @property
     def let_through(self) -> Outcome:
@@ -41,7 +46,7 @@ class Fenced(Protocol):
     """A target that older attempts of the stage cannot publish to any more."""
 
     def write_aside(self, output: object, gate: Gate) -> Staged:
-        """Write ``output`` aside, once, with the gate's measures as the last step before the write.
+        """Write ``output`` aside, once; the gate is planned meanwhile.
 
         :raises SpecError: if the output is none that this target takes.
         :raises PublishError: if a newer attempt has begun.

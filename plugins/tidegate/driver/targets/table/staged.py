@@ -6,6 +6,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from tidegate.contract import Judgement, Outcome, Output
+from tidegate.driver.gate.facts import FileFacts
 from tidegate.driver.jvm import ddl_of
 from tidegate.driver.targets.provenance import Provenance
 from tidegate.driver.targets.table.branches import (
@@ -14,6 +15,7 @@ from tidegate.driver.targets.table.branches import (
     Metadata,
     fenced_off,
 )
+from tidegate.driver.targets.table.file_facts import facts_of_added
 from tidegate.driver.targets.table.writes import Place, WriteMode
 
 
@@ -85,6 +87,13 @@ class OnBranch:
         """How many rows were written, as Iceberg counted them."""
         return self.written.rows
 
+    @property
+    def facts(self) -> FileFacts | None:
+        """What the written files say of themselves."""
+        if self.written.snapshot is None:
+            return FileFacts(rows=0)
+        return facts_of_added(self.place.spark, self.place.table.name, self.written.snapshot)
+
     def publish(self, judgement: Judgement) -> Output:
         """Move main to the judged snapshot, in one commit.
 
@@ -132,6 +141,15 @@ class InSidecar:
     def frame(self) -> DataFrame:
         """The sidecar."""
         return self.place.spark.table(self.place.sidecar)
+
+    @property
+    def facts(self) -> FileFacts | None:
+        """What the written files say of themselves."""
+        place = self.place
+        written = BranchedTable(place.spark, place.sidecar).metadata().refs.get(MAIN)
+        if written is None:
+            return FileFacts(rows=0)
+        return facts_of_added(place.spark, place.sidecar, written)
 
     def publish(self, judgement: Judgement) -> Output:
         """Add the columns, copy the rows to the branch, and move main, in this order.

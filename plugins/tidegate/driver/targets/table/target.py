@@ -201,7 +201,8 @@ class FencedTable:
 
     def _on_branch(self, frame: DataFrame, gate: Gate) -> OnBranch:
         mode = write_mode(self.spec)
-        written = write_branch(gate.observe(frame), mode, self.place)
+        gate.plan(self.place.schema)
+        written = write_branch(frame, mode, self.place)
         if written.snapshot is None:
             nothing = self.place.spark.table(self.place.table.name).limit(0)
             return OnBranch(self.place, written, nothing)
@@ -212,7 +213,8 @@ class FencedTable:
         place = self.place
         # Not IF NOT EXISTS: raising the fence dropped it; one that is there is a newer attempt's.
         place.spark.sql(f"CREATE TABLE {place.sidecar} ({ddl_of(frame)}) USING iceberg")
-        place.writer(gate.observe(frame), place.sidecar).append()
+        gate.plan(frame.schema)
+        place.writer(frame, place.sidecar).append()
         rows = added_records(BranchedTable(place.spark, place.sidecar).metadata(), MAIN)
         return InSidecar(place, write_mode(self.spec), added, rows)
 
