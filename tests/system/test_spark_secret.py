@@ -1,4 +1,4 @@
-"""The start script of docker-compose.yml, against a real master: who lacks the secret is refused."""
+"""The start script of docker-compose.yml, against a real master: no secret, no entry."""
 
 import os
 import subprocess

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from tidegate.contract import Expectation, Failure, Judgement, Report, brief
+from tidegate.contract import Expectation, Failure, Judgement, Report, brief, number
 from tidegate.errors import BY_NAME, GateClosed, TidegateError
 from tidegate.telling.advice import ADVICE
 from tidegate.telling.card import retry, verdict_of
@@ -24,16 +24,15 @@ from tidegate.telling.wording import bound, observed, rule, sentence
 _MOST_REASONS = 4
 _LONGEST_SEEN = 200
 _TITLES = {
-    "closed": "Gate closed",
-    "warn": "Published with a warning",
-    "pass": "Published",
+    "published": {"warn": "Published with a warning", "pass": "Published"},
+    "passed": {"warn": "Passed with a warning", "pass": "Passed"},
+    "held": {"closed": "Gate closed"},
 }
+"""The page's title, by outcome and verdict."""
 _TONES = {"held": "closed", "failed": "failed"}
 """What colours the page of an attempt that did not go through; of another, its verdict does."""
 _NO_FAILURE = Failure(type="", message="")
 _NOTHING_JUDGED = Judgement(verdict="pass")
-_PASSED = {"warn": "Passed with a warning", "pass": "Passed"}
-"""The title of a stage that publishes nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +87,7 @@ def content(report: Report) -> Mapping[str, Any]:
 def _title(report: Report, tone: str) -> str:
     if report.failure:
         return f"Failed: {report.failure.type}"
-    if report.outcome == "passed":
-        return _PASSED[tone]
-    return _TITLES[tone]
+    return _TITLES[report.outcome][tone]
 
 
 def _reasons(report: Report, judgement: Judgement) -> list[str]:
@@ -182,11 +179,11 @@ def _share(share: float | None) -> str:
         return ""
     if 0 < share < 0.0001:
         return "< 0.01 %"
-    return f"{share * 100:.4g} %"
+    return f"{number(round(share * 100, 2))} %"
 
 
 def _steps(steps: Mapping[str, float]) -> list[Step]:
-    longest = max(steps.values(), default=0) or 1
+    longest = max([0.01, *steps.values()])
     told = []
     for name, seconds in steps.items():
         width = clamped(seconds / longest * 100)

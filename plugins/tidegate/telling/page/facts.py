@@ -95,15 +95,13 @@ def _state(unit: str, version: int | None) -> str:
 
 def spark_facts(measures: Mapping[str, Any]) -> list[Fact]:
     """Return what the application measured of itself, as far as it is there."""
-    facts = []
-    for key, name in _MEASURES.items():
-        value = measures.get(key)
-        if value is not None:
-            facts.append((name, _measure(key, value)))
-    return facts
+    facts = [(name, _measure(key, measures.get(key))) for key, name in _MEASURES.items()]
+    return given(*facts)
 
 
 def _measure(key: str, value: object) -> str:
+    if value is None:
+        return ""
     if not isinstance(value, int | float):
         return brief(value, _LONGEST)
     if key.endswith("_bytes"):
