@@ -23,7 +23,7 @@ demo: setup  ## Run two real nights on Airflow and Spark: one publishes, one clo
 up: setup  ## Start Airflow with the DAGs and its UI, ready to trigger by hand
 	python -m demo.up
 
-test: setup  ## Run every test: seconds first, real servers last
+test: setup .tidegate/chromium  ## Run every test: seconds first, real servers last
 	python -m pytest
 
 lint: .venv/.installed  ## Check style, types and the import contracts
@@ -44,7 +44,7 @@ clean:  ## Remove what the other targets made: the environment, landed data, tab
 	echo "installing packages into .venv …"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' constraints.txt)"
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[train,graphframes,demo,dev]'
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[train,graphframes,demo,dev]' pip setuptools
 	touch $@
 
 .tidegate/jars: .venv/.installed conf/spark-defaults.conf
@@ -52,6 +52,12 @@ clean:  ## Remove what the other targets made: the environment, landed data, tab
 	mkdir -p .tidegate
 	echo 'print("jars are there")' > .tidegate/nothing.py
 	spark-submit --master 'local[1]' .tidegate/nothing.py > .tidegate/jars.log 2>&1 || { tail -n 20 .tidegate/jars.log; exit 1; }
+	touch $@
+
+# Tests look at the report's page in Chromium, and say why they skip where there is none.
+.tidegate/chromium: .venv/.installed
+	mkdir -p .tidegate
+	command -v chromium >/dev/null || { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium fonts-dejavu-core; } > .tidegate/chromium.log 2>&1 || echo "no Chromium, and it cannot be installed (.tidegate/chromium.log): tests of the page in a browser skip"
 	touch $@
 
 landing/.landed: .venv/.installed demo/land.py

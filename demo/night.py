@@ -11,7 +11,7 @@ from typing import Any
 
 from demo.server import PROJECT, AirflowServer
 from tidegate.contract import Report
-from tidegate.store import DOCS, REPORT, Store
+from tidegate.store import PAGE, REPORT, Store
 from tidegate.telling.wording import sentence
 
 DAG = "nightly_flights"
@@ -122,7 +122,7 @@ def good_night(server: AirflowServer) -> bool:
     )
     say(f"  files       {PROJECT / 'lake'}")
     say(f"  model       delay_model@champion in {PROJECT / 'mlflow.db'}")
-    say(f"  Data Docs   {clean['files'].path(DOCS)}")
+    say(f"  gate report {clean['files'].path(PAGE)}")
     return True
 
 

@@ -10,6 +10,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && install --directory --owner=airflow --group=0 --mode=0775 \
         /opt/project /opt/project/lake /opt/project/models /opt/airflow/tidegate
+COPY --chmod=0755 docker/with-spark-secret /usr/local/bin/with-spark-secret
 USER airflow
 
 # Names only: the versions are those of constraints.txt. Keep the names in step with pyproject.toml.
@@ -17,7 +18,7 @@ COPY --chown=airflow:0 constraints.txt /tmp/constraints.txt
 RUN pip install --no-cache-dir --constraint /tmp/constraints.txt \
         apache-airflow apache-airflow-providers-apache-spark \
         pyspark pyspark-client great-expectations pandas pendulum \
-        mlflow-skinny sqlalchemy alembic scikit-learn pyarrow
+        mlflow-skinny sqlalchemy alembic scikit-learn skops pyarrow
 
 # Resolve spark.jars.packages now, so that no stage has to download Iceberg when it starts.
 COPY --chown=airflow:0 conf /opt/project/conf

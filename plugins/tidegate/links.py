@@ -5,6 +5,8 @@ from urllib.parse import quote
 
 from airflow.sdk import BaseOperatorLink
 
+from tidegate.telling.wording import PAGE_LINK
+
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
@@ -24,9 +26,9 @@ class SparkUiLink(BaseOperatorLink):
 
 
 class GateReportLink(BaseOperatorLink):
-    """The Data Docs page of this attempt, for those who may read the DAG's runs."""
+    """The page of this attempt's report, for those who may read the DAG's runs."""
 
-    name = "Gate report"
+    name = PAGE_LINK
 
     def get_link(self, operator: "BaseOperator", *, ti_key: "TaskInstanceKey") -> str:
         """Return the page's path on Airflow's own server."""

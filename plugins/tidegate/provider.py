@@ -33,7 +33,7 @@ def provider_info() -> dict[str, Any]:
                         "/opt/project",
                     ),
                     "reports_dir": _option(
-                        "Where reports, Data Docs and Spark logs of all attempts go. "
+                        "Where reports, their pages and Spark logs of all attempts go. "
                         "Empty: $AIRFLOW_HOME/tidegate.",
                         "",
                     ),

@@ -5,6 +5,7 @@ import os
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -93,6 +94,20 @@ def test_spark_arguments_pass_through_also_from_default_args(project: FakeProjec
     assert argv[argv.index("--executor-memory") + 1] == "5g"
     assert task.retries == 7
     assert batch(project, task_id="other", writes="lake.a.c", dag=project.dag("e")).retries == 2
+
+
+@pytest.mark.parametrize(("outcome", "told"), [("published", "Published"), ("held", "Gate closed")])
+def test_the_reports_page_lies_beside_it_for_its_owner_alone(
+    project: FakeProject, outcome: str, told: str
+) -> None:
+    project.submit_will(outcome=outcome, exit={"held": 65}.get(outcome, 0))
+    task = batch(project)
+    at = context(task)
+    with suppress(GateClosed):
+        task.execute(at)
+    page = reports_store().files(this_attempt(at)).path("report.html")
+    assert oct(page.stat().st_mode)[-3:] == "600"
+    assert f'<p class="mark">{told}' in page.read_text()
 
 
 def test_a_closed_gate_is_gate_closed(project: FakeProject) -> None:

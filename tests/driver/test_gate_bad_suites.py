@@ -25,6 +25,8 @@ def one(**entry: Any) -> dict[str, Any]:
         ({"expectations": ["not null"]}, "expectation 1: has no 'type'"),
         ({"expectations": [], "meta": {"tidegate": {"pii": "email"}}}, "list of column names"),
         ({"expectations": [], "meta": {"tidegate": {"pi": []}}}, r"unknown \['pi'\]"),
+        ({"expectations": [], "meta": {"tidegate": {"data_docs": "no"}}}, "is true or false"),
+        (one(meta={"tidegate": {"data_docs": True}}), r"unknown \['data_docs'\]"),
         (one(kwargs=["id"]), "'kwargs' is not an object"),
         (one(severity="fatal"), "severity 'fatal'; use one of critical, warning, info"),
         (one(meta={"tidegate": {"on_fail": "quarantine"}}), "on_fail is planned"),

@@ -320,7 +320,9 @@ LEAKY = [
 @pytest.mark.parametrize("hidden", ["by the suite", "by the expectation", "not hidden"])
 def test_values_of_hidden_columns_are_not_shown(people: DataFrame, hidden: str) -> None:
     by_suite: Mapping[str, Any] = (
-        {"tidegate": {"pii": ["email"]}} if hidden == "by the suite" else {}
+        {"tidegate": {"pii": ["email"], "data_docs": True}}
+        if hidden == "by the suite"
+        else {"tidegate": {"data_docs": True}}
     )
     own = {"meta": {"tidegate": {"pii": ["email"]}}} if hidden == "by the expectation" else {}
     gate = open_gate(
@@ -334,12 +336,19 @@ def test_values_of_hidden_columns_are_not_shown(people: DataFrame, hidden: str) 
 
 def test_data_docs_show_three_examples_at_most(spark: SparkSession) -> None:
     frame = spark.range(1000, 1050).coalesce(1)
-    gate = open_gate(spark, suite_of(e(FAILING, column="id", max_value=5)), {})
+    asked = {"tidegate": {"data_docs": True}}
+    gate = open_gate(spark, suite_of(e(FAILING, column="id", max_value=5), **asked), {})
     assert gate.data_docs() == ""
     gate.plan(frame.schema)
     assert gate.judge(frame).expectations[0].examples == ("1000", "1001", "1002")
     page = gate.data_docs()
     assert "<html" in page and "1002" in page and "1003" not in page
+
+
+def test_data_docs_are_not_rendered_unasked(spark: SparkSession) -> None:
+    gate = open_gate(spark, suite_of(e(FAILING, column="id", max_value=5)), {})
+    gate.judge(spark.range(9), rows=9)
+    assert gate.data_docs() == ""
 
 
 def test_examples_are_short(spark: SparkSession) -> None:

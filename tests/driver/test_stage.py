@@ -41,7 +41,11 @@ class Bench:
     ) -> tuple[int, Report]:
         kind = overrides.get("kind", "batch")
         file = Path(self.file("job.sql" if kind == "sql" else "job.py", job))
-        expectations = overrides.pop("expectations", [])
+        document = {
+            "name": "s",
+            "expectations": overrides.pop("expectations", []),
+            "meta": overrides.pop("meta", {}),
+        }
         given: dict[str, Any] = {
             "job": str(file),
             "job_sha256": digest(file.read_bytes()),
@@ -49,7 +53,7 @@ class Bench:
                 parse_read(n, v)
                 for n, v in (reads or {"orders": str(self.folder / "orders.csv")}).items()
             ),
-            "suite": Suite(name="s", document={"name": "s", "expectations": expectations}),
+            "suite": Suite(name="s", document=document),
             "folder": str(self.folder),
         }
         at = spec(overrides.pop("writes", self.table), **{**given, **overrides})
@@ -78,6 +82,11 @@ def test_a_stage_publishes_and_reports_what_it_did(bench: Bench) -> None:
     assert [i.name for i in report.inputs] == ["orders"]
     assert list(report.steps) == ["session", "inputs", "fence", "job", "write", "gate", "publish"]
     assert report.spark["input_rows"] >= 2
+    assert not (bench.folder / "data_docs.html").exists()
+
+
+def test_a_suite_can_ask_for_data_docs(bench: Bench) -> None:
+    bench.run(expectations=[NOT_NULL], meta={"tidegate": {"data_docs": True}})
     assert "Expectation Validation Result" in (bench.folder / "data_docs.html").read_text()
 
 

@@ -6,12 +6,14 @@ is checked.
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from compose_spec import PyCompose
+from cryptography.fernet import Fernet
 
 pytestmark = pytest.mark.system
 
@@ -117,3 +119,73 @@ def test_no_port_is_published_beyond_this_machine(started: dict[str, dict[str, A
     published = [str(port) for service in started.values() for port in service.get("ports", ())]
     assert published
     assert all(port.startswith("127.0.0.1:") for port in published), published
+
+
+SECRETS = ("AIRFLOW_JWT_SECRET", "AIRFLOW_FERNET_KEY", "POSTGRES_PASSWORD", "SPARK_AUTH_SECRET")
+EXACT = re.compile(r"[\w./-]+:\d+\.\d+(\.\d+)*(-python\d+\.\d+)?(@sha256:[0-9a-f]{64})?")
+NEEDED = {"postgres": {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}}
+"""Capabilities that an image's own start needs."""
+
+
+def required_variables() -> dict[str, set[str]]:
+    """Return how each variable of the file is asked for: ``:?`` or ``:-``."""
+    asked: dict[str, set[str]] = {}
+    text = FILE.read_text(encoding="utf-8")
+    for name, way in re.findall(r"(?<!\$)\$\{(\w+)(:[-?]|\})", text):
+        asked.setdefault(name, set()).add(way)
+    return asked
+
+
+def test_no_secret_has_a_default() -> None:
+    asked = required_variables()
+    secret = re.compile("SECRET|KEY|PASSWORD|TOKEN")
+    assert {name for name in asked if secret.search(name)} == set(SECRETS)
+    for name in SECRETS:
+        assert asked[name] == {":?"}, name
+
+
+def test_the_example_makes_every_secret(tmp_path: Path) -> None:
+    example = (FILE.parent / ".env.example").read_text(encoding="utf-8")
+    given = dict(re.findall(r"^(\w+)=(.*)$", example, re.M))
+    assert given == dict.fromkeys(SECRETS, "")
+    operate = (FILE.parent / "docs" / "how-to" / "operate.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^umask 077; (bash .*) > \.env$", operate, re.M)
+    made = subprocess.run(
+        ["bash", "-c", line], cwd=FILE.parent, capture_output=True, text=True, check=True
+    ).stdout
+    secrets = dict(each.split("=", 1) for each in made.split())
+    assert set(secrets) == set(SECRETS)
+    assert len(set(secrets.values())) == len(SECRETS)
+    assert Fernet(secrets["AIRFLOW_FERNET_KEY"])
+    for name in ("AIRFLOW_JWT_SECRET", "POSTGRES_PASSWORD", "SPARK_AUTH_SECRET"):
+        assert re.fullmatch(r"[0-9a-f]{48,}", secrets[name])
+
+
+def test_no_container_can_do_more_than_it_needs(started: dict[str, dict[str, Any]]) -> None:
+    for name, service in started.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert set(service.get("cap_add", ())) == NEEDED.get(name, set()), name
+        assert not service.get("privileged"), name
+        assert service.get("user") != "root", name
+
+
+def test_every_image_is_of_an_exact_version(started: dict[str, dict[str, Any]]) -> None:
+    """A tag is no digest: where this was written, no registry could be asked for one."""
+    images = {service["image"] for service in started.values()}
+    dockerfile = (FILE.parent / "docker" / "airflow.Dockerfile").read_text(encoding="utf-8")
+    images |= set(re.findall(r"^FROM (\S+)", dockerfile, re.M))
+    assert len(images) == 4
+    assert [image for image in images if not EXACT.fullmatch(image)] == []
+
+
+def test_whatever_speaks_to_the_cluster_knows_its_secret(
+    started: dict[str, dict[str, Any]],
+) -> None:
+    for name, service in started.items():
+        if not name.startswith(("airflow", "spark")):
+            continue
+        assert service["entrypoint"][:3] == ["/usr/bin/dumb-init", "--", "with-spark-secret"]
+        assert service["environment"]["SPARK_AUTH_SECRET"]
+        assert not service["environment"]["SPARK_CONF_DIR"].startswith("/opt/project")
+        assert "secret" not in words(service)

@@ -142,7 +142,9 @@ def test_the_gate_report_is_a_page_for_those_who_are_logged_in(
     page = f"{server.url}/tidegate/reports/{DAG}/{good_night}/clean_flights/-1/1"
     shown = requests.get(page, headers={"Authorization": f"Bearer {server.token()}"}, timeout=60)
     assert shown.status_code == 200
-    assert "Great Expectations" in shown.text
+    assert "Published with a warning" in shown.text
+    assert "dep_time must not be null" in shown.text
+    assert "default-src 'none'" in shown.headers["content-security-policy"]
     assert requests.get(page, timeout=60, allow_redirects=False).status_code in (302, 401)
     nothing = requests.get(
         f"{page}9", headers={"Authorization": f"Bearer {server.token()}"}, timeout=60
@@ -176,9 +178,10 @@ def test_the_bad_night_stops_at_its_gate_and_readers_notice_nothing(
         "retry  no",
     ):
         assert word in text, text
-    for file in ("spark.log", "data_docs.html"):
+    for file in ("spark.log", "report.json"):
         assert str(folder(project, "bad", "landing_weather") / file) in text
         assert (folder(project, "bad", "landing_weather") / file).is_file()
+    assert "Gate closed" in (folder(project, "bad", "landing_weather") / "report.html").read_text()
     assert len(said) <= 40
     assert (
         json.loads((folder(project, "bad", "landing_weather") / "report.json").read_text())[

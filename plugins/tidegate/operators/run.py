@@ -8,13 +8,14 @@ from pathlib import Path
 
 from tidegate.contract import Report, StageSpec, scrub
 from tidegate.errors import ResourceExhausted, SpecError, TidegateError
-from tidegate.store import LOG, SPEC, AttemptFiles, Store
+from tidegate.store import LOG, PAGE, SPEC, AttemptFiles, Store
 from tidegate.submit.client import ClientSubmission
 from tidegate.submit.protocol import Listener, Submission
 from tidegate.submit.secrets import Settings
 from tidegate.telling.card import card
 from tidegate.telling.green import green
-from tidegate.telling.outcome import error_of, read_report
+from tidegate.telling.outcome import UNBELIEVABLE, error_of, read_report
+from tidegate.telling.page import page, tries_around
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class StageRun:
                 log.error("%s", line)
             raise
         finally:
+            self._keep_page()
             self._forget_secrets()
         for line in green(report):
             log.info("%s", line)
@@ -115,6 +117,15 @@ class StageRun:
         count = len(spec.suite.document["expectations"])
         log.info("[run] %sgate %s (%s expectations)", job, spec.suite.name, count)
         log.info("[log] %s", self._files.path(LOG))
+
+    def _keep_page(self) -> None:
+        """Lay the page beside the report, for people without Airflow's UI."""
+        if self.report is None:
+            return
+        with suppress(*UNBELIEVABLE):  # the report says it all: no stage fails for want of a page
+            tries = tries_around(self._store, self._spec.attempt)
+            addresses = {number: f"../try={number}/{PAGE}" for number in tries}
+            self._files.write(PAGE, page(self.report, addresses))
 
     def _forget_secrets(self) -> None:
         """Leave the spec to whoever looks into the attempt later, without its secret conf."""

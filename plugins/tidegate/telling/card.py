@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from tidegate.contract import KINDS, Expectation, Judgement, Report, Severity, StageSpec, plain
 from tidegate.errors import GateClosed, TidegateError
-from tidegate.store import DOCS, AttemptFiles
+from tidegate.store import REPORT, AttemptFiles
 from tidegate.telling.advice import ADVICE, Advice
 from tidegate.telling.outcome import MOST_FAILURES
-from tidegate.telling.wording import sentence
+from tidegate.telling.wording import PAGE_LINK, sentence
 
 Row = tuple[str, str]
 """A mark of at most six letters, and what it is about."""
@@ -24,12 +24,10 @@ def card(spec: StageSpec, error: TidegateError, report: Report | None, log: str)
     :param log: where Spark's whole output lies.
     """
     advice = ADVICE[type(error)]
-    rows = [_head(spec, error), *_reasons(error, report), ("retry", _retry(advice))]
+    rows = [_head(spec, error), *_reasons(error, report), ("retry", retry(advice))]
     if report:
         rows += _held(report)
-    docs = AttemptFiles(spec.folder).path(DOCS)
-    if docs.is_file():
-        rows.append(("look", str(docs)))
+        rows.append(("look", f'"{PAGE_LINK}" on the task\'s page; {_report_of(spec)}'))
     rows += [("log", log), ("do", advice.do)]
     return [plain(f"| {mark:6} {text}")[:_LONGEST_LINE] for mark, text in rows]
 
@@ -39,6 +37,10 @@ def verdict_of(e: Expectation) -> str:
     if e.success:
         return "pass"
     return VERDICTS[e.severity]
+
+
+def _report_of(spec: StageSpec) -> str:
+    return str(AttemptFiles(spec.folder).path(REPORT))
 
 
 def _head(spec: StageSpec, error: TidegateError) -> Row:
@@ -68,7 +70,8 @@ def _failed(judgement: Judgement) -> list[Row]:
     return rows
 
 
-def _retry(advice: Advice) -> str:
+def retry(advice: Advice) -> str:
+    """Return whether an attempt is tried again, when, and why."""
     if advice.delay is None:
         return f"no: {advice.reason}"
     return f"in {_delay(advice.delay)}, if tries are left: {advice.reason}"

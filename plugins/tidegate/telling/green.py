@@ -79,10 +79,10 @@ def _times(report: Report) -> str:
     spark = report.spark
     parts = [f"[sum] {sum(report.steps.values()):.1f} s: {steps}"]
     if spark.get("input_rows") is not None:
-        parts.append(f"read {spark['input_rows']:,} rows {_size(spark['input_bytes'])}")
-        parts.append(f"shuffle {_size(spark['shuffle_bytes'])}")
-        parts.append(f"spill {_size(spark['spill_bytes'])}")
-        parts.append(f"peak {_size(spark['peak_memory_bytes'])}")
+        parts.append(f"read {spark['input_rows']:,} rows {size(spark['input_bytes'])}")
+        parts.append(f"shuffle {size(spark['shuffle_bytes'])}")
+        parts.append(f"spill {size(spark['spill_bytes'])}")
+        parts.append(f"peak {size(spark['peak_memory_bytes'])}")
     if spark.get("skew"):
         parts.append(f"skew {spark['skew']}x")
     if spark.get("failed_tasks"):
@@ -90,7 +90,8 @@ def _times(report: Report) -> str:
     return " | ".join(parts)
 
 
-def _size(count: float) -> str:
+def size(count: float) -> str:
+    """Return a number of bytes as a person writes it."""
     unit = 0
     while count >= 1024 and unit < len(_UNITS) - 1:
         count /= 1024

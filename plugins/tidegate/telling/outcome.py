@@ -7,6 +7,8 @@ from tidegate.telling.wording import sentence
 
 MOST_FAILURES = 4
 """How many failed expectations a card and an error name; the report has all."""
+UNBELIEVABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError)
+"""What reading or telling a report raises that no driver of this version has written whole."""
 
 
 def read_report(spec: StageSpec) -> Report | None:
@@ -19,8 +21,8 @@ def read_report(spec: StageSpec) -> Report | None:
         report = Report.from_json(AttemptFiles(spec.folder).read(REPORT))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as wrong:
-        # The last three: a report of protocol 1 that lacks what every one of them had.
+    except UNBELIEVABLE as wrong:
+        # Not ValueErrors alone: a report of protocol 1 may lack what every one of them had.
         raise DriverLost(
             f"the driver left a report that cannot be believed: {wrong}; whether it published is "
             "for the retry to find out"

@@ -5,6 +5,8 @@ from textwrap import shorten
 
 from tidegate.contract import Expectation, Json, brief, number, plain
 
+PAGE_LINK = "Gate report"
+"""What the link to the report's page is called on the task's page in Airflow."""
 _LONGEST = 120
 _LONGEST_SENTENCE = 220
 _NOT_A_BOUND = frozenset(

@@ -1,21 +1,31 @@
 """The gate report of an attempt as a page, for those who may read the runs of its DAG alone."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import HTTPException
 from fastapi import Path as FromPath
-from fastapi.responses import FileResponse
+from fastapi.responses import HTMLResponse
 
-from tidegate.contract import Attempt
+from tidegate.contract import Attempt, Report
 from tidegate.settings import reports_store
-from tidegate.store import DOCS, REPORT, AttemptFiles
+from tidegate.store import REPORT, AttemptFiles, Store
+from tidegate.telling.outcome import UNBELIEVABLE
+from tidegate.telling.page import page, page_of_nothing, policy, tries_around
 from tidegate.ui.airflow_server import guarded_app, may_read_runs
 
 app = guarded_app()
 
-_HEADERS = {"Content-Security-Policy": "sandbox allow-scripts", "Cache-Control": "no-store"}
-"""Data Docs show values, which somebody else may have written: no access to Airflow's pages."""
+HEADERS = {
+    # Values on the page are somebody else's: were one ever taken for markup, it could still run
+    # nothing, load nothing, send nothing and reach none of Airflow's own pages.
+    "Content-Security-Policy": f"{policy()}; frame-ancestors 'self'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
 
 
 @app.get(
@@ -28,10 +38,13 @@ def report(
     task_id: Annotated[str, FromPath(pattern=r"^[\w.-]+$")],
     map_index: int,
     try_number: int,
-) -> FileResponse:
-    """Return the Data Docs page of one attempt, or its report as JSON if it was never judged.
+) -> HTMLResponse:
+    """Return the page of one attempt, made of its report at this moment.
 
-    :raises HTTPException: 404 if that attempt left neither.
+    No HTML that lies in a folder is ever served. A report that cannot be believed gives a page that
+    says so, with status 200: the page is about the attempt, and the server is well.
+
+    :raises HTTPException: 404 if that attempt left no report.
     """
     attempt = Attempt(
         dag_id=dag_id,
@@ -43,11 +56,39 @@ def report(
         submitted_ms=0,
     )
     store = reports_store()
-    files = store.files(attempt)
+    if not _is_there(store, attempt):
+        raise HTTPException(
+            404, f"no report of {quote(task_id)} in {quote(run_id)}, try {try_number}"
+        )
+    return HTMLResponse(_page(store, attempt), headers=HEADERS)
+
+
+def _is_there(store: Store, attempt: Attempt) -> bool:
+    """Tell whether there is a report, inside the store: a run id may hold dots and slashes."""
     root = AttemptFiles(store.root).folder.resolve()
-    for name in (DOCS, REPORT):
-        file = files.path(name).resolve()
-        # A run id may hold dots and slashes: nothing outside the store is ever served.
-        if file.is_relative_to(root) and file.is_file():
-            return FileResponse(file, headers=_HEADERS)
-    raise HTTPException(404, f"no report of {quote(task_id)} in {quote(run_id)}, try {try_number}")
+    file = store.files(attempt).path(REPORT).resolve()
+    return file.is_relative_to(root) and file.is_file()
+
+
+def _page(store: Store, attempt: Attempt) -> str:
+    try:
+        told = Report.from_json(store.files(attempt).read(REPORT))
+        _require_same(told.attempt, attempt)
+        return page(told, _addresses(store, attempt))
+    except UNBELIEVABLE as wrong:
+        # It is read from a folder: whatever is wrong with it is told, and hurts nothing else.
+        return page_of_nothing("This report cannot be believed", f"{REPORT}: {wrong}"[:500])
+
+
+def _require_same(told: Attempt, asked: Attempt) -> None:
+    """Refuse a report of another attempt, whose DAG this reader may not be allowed to see.
+
+    :raises ValueError: if they differ in what names an attempt.
+    """
+    if replace(told, generation=0, submitted_ms=0) != asked:
+        raise ValueError("it is the report of another attempt")
+
+
+def _addresses(store: Store, attempt: Attempt) -> Mapping[int, str]:
+    """Return the addresses of the other tries' pages, relative to this one's."""
+    return {number: str(number) for number in tries_around(store, attempt)}

@@ -33,7 +33,7 @@ class Gate(Protocol):
         """
 
     def data_docs(self) -> str:
-        """Return the last judgement as Great Expectations' own HTML page, if one was given."""
+        """Return the last judgement as Great Expectations' own HTML page, if the suite asks."""
 
 
 class OpenGate:

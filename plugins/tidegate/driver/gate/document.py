@@ -8,7 +8,7 @@ from tidegate.errors import SpecError
 
 Entry = Mapping[str, Any]
 
-_SUITE_KEYS = frozenset({"pii"})
+_SUITE_KEYS = frozenset({"pii", "data_docs"})
 _ENTRY_KEYS = frozenset({"pii"})
 _SEVERITIES = get_args(Severity)
 _SHAPE = "{'type': …, 'kwargs': …, 'severity': …}"
@@ -61,9 +61,18 @@ def _check_meta(where: str, holder: Mapping[str, Any], known: frozenset[str]) ->
     if not _are_names(hidden):
         raise SpecError(f"{where}: meta.tidegate.pii is a list of column names, not {hidden!r}")
 
+    if not isinstance(wishes.get("data_docs", False), bool):
+        raise SpecError(f"{where}: meta.tidegate.data_docs is true or false")
+
 
 def _are_names(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def exports_data_docs(suite: Suite) -> bool:
+    """Tell whether ``suite`` asks for Great Expectations' own page, which takes time to render."""
+    wishes: Mapping[str, Any] = (suite.document.get("meta") or {}).get("tidegate", {})
+    return bool(wishes.get("data_docs", False))
 
 
 def hidden_columns(suite: Suite, entry: Entry) -> frozenset[str]:

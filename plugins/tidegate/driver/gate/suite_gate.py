@@ -12,6 +12,7 @@ from pyspark.sql.types import StructType
 
 from tidegate.contract import Judgement, Suite
 from tidegate.driver.gate.docs import page
+from tidegate.driver.gate.document import exports_data_docs
 from tidegate.driver.gate.facts import FileFacts
 from tidegate.driver.gate.gx import MetricId
 from tidegate.driver.gate.measure import measure
@@ -80,8 +81,8 @@ class SuiteGate:
         return judgement(self._suite, self._results, engine.columns())
 
     def data_docs(self) -> str:
-        """Return the last judgement as Great Expectations' own HTML page, if one was given."""
-        if not self._results:
+        """Return the last judgement as Great Expectations' own HTML page, if the suite asks."""
+        if not self._results or not exports_data_docs(self._suite):
             return ""
         return page(self._suite, self._results)
 

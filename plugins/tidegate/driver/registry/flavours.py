@@ -2,9 +2,12 @@
 
 import pickle
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
+from tidegate.driver.registry import skops_format
 from tidegate.errors import SpecError
 
 _CLASS = "tidegate.class"
@@ -34,15 +37,17 @@ def save(model: object, folder: Path, run_id: str) -> None:
 
 
 def load(folder: str) -> object:
-    """Return the model that :func:`save` wrote, of the class it had."""
-    import mlflow.sklearn
+    """Return the model that :func:`save` wrote, of the class it had.
+
+    :raises SpecError: if it is a pickle, and the environment forbids to read one.
+    :raises DataError: if it is no pickle, and holds what must not be made by reading it.
+    """
     import mlflow.spark
     from mlflow.models import Model
 
     about = Model.load(folder)
     if "spark" not in about.flavors:
-        plain: object = mlflow.sklearn.load_model(folder)
-        return plain
+        return _load_sklearn(folder, about.flavors.get("sklearn", {}))
     pipeline: object = mlflow.spark.load_model(folder)
     # MLflow wraps any other Spark model into a pipeline of one stage; the next job gets what the
     # first one returned.
@@ -54,6 +59,21 @@ def load(folder: str) -> object:
     return pipeline
 
 
+def _load_sklearn(folder: str, flavour: Mapping[str, Any]) -> object:
+    import mlflow.sklearn
+    from mlflow.environment_variables import MLFLOW_ALLOW_PICKLE_DESERIALIZATION
+
+    if flavour.get("serialization_format") == skops_format.NAME:
+        return skops_format.read(folder)
+    if not MLFLOW_ALLOW_PICKLE_DESERIALIZATION.get():
+        raise SpecError(
+            f"the model is a pickle, and {MLFLOW_ALLOW_PICKLE_DESERIALIZATION.name} is false: "
+            "reading it would run what it says; docs/security.md names the models that are none"
+        )
+    model: object = mlflow.sklearn.load_model(folder)
+    return model
+
+
 def _save_spark(model: object, folder: Path, about: object) -> None:
     import mlflow.spark
 
@@ -63,8 +83,25 @@ def _save_spark(model: object, folder: Path, about: object) -> None:
 
 
 def _save_sklearn(model: object, folder: Path, about: object) -> None:
-    import cloudpickle  # type: ignore[import-untyped]  # ships no types
     import mlflow.sklearn
+
+    written = "cloudpickle"
+    if skops_format.serves(model):
+        written = skops_format.NAME
+    else:
+        _pickle_jobs_by_value()
+    maker = type(model).__module__.partition(".")[0]
+    mlflow.sklearn.save_model(
+        model,
+        str(folder),
+        mlflow_model=about,
+        serialization_format=written,
+        pip_requirements=_pins("scikit-learn", "numpy", written, maker),
+    )
+
+
+def _pickle_jobs_by_value() -> None:
+    import cloudpickle  # type: ignore[import-untyped]  # ships no types
 
     # No reader of the model can import the job file: what it defines must travel inside the pickle.
     # (MLflow uses the cloudpickle package, which knows nothing of the modules registered with
@@ -72,14 +109,6 @@ def _save_sklearn(model: object, folder: Path, about: object) -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith("tidegate_job_"):
             cloudpickle.register_pickle_by_value(module)
-    maker = type(model).__module__.partition(".")[0]
-    mlflow.sklearn.save_model(
-        model,
-        str(folder),
-        mlflow_model=about,
-        serialization_format="cloudpickle",
-        pip_requirements=_pins("scikit-learn", "numpy", "cloudpickle", maker),
-    )
 
 
 def _pins(*packages: str) -> list[str]:
