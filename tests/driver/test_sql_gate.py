@@ -107,7 +107,7 @@ READS = {
     "file": "SELECT * FROM csv.`{csv}`",
     "words in strings": "SELECT 'INSERT INTO x; DROP TABLE y' AS `reflect; --` /* CALL */ -- DROP\n",
 }
-# No parameters and no table functions: Iceberg's parser (1.12) fails on both.
+# Functions without parameters: Iceberg's parser (1.12) fails on those that have some.
 PREPARED = {
     "view": "CREATE OR REPLACE TEMPORARY VIEW w1 AS SELECT a FROM t; SELECT * FROM w1",
     "view over view": "CREATE TEMP VIEW w2 AS SELECT 1 AS a; CREATE TEMP VIEW w3 AS "
@@ -120,6 +120,8 @@ PREPARED = {
     "variable of a table's name": "DECLARE OR REPLACE v5 = :table; SELECT * FROM IDENTIFIER(v5)",
     "function of a query": "CREATE OR REPLACE TEMPORARY FUNCTION f2() RETURNS INT "
     "RETURN (SELECT max(a) FROM t); SELECT f2() AS a",
+    "table function": "CREATE OR REPLACE TEMPORARY FUNCTION f3() RETURNS TABLE(a INT) "
+    "RETURN SELECT a FROM t WHERE a >= 1; SELECT * FROM f3()",
     "time zone": "SET TIME ZONE 'UTC'; SELECT current_timezone() AS z",
     "settings": "SET spark.sql.shuffle.partitions=4; SET spark.sql.adaptive.enabled=true;"
     "SET spark.sql.files.maxPartitionBytes=134217728; SET spark.sql.ansi.enabled=true; SELECT 1",

@@ -25,7 +25,7 @@ _BY_PACKAGE: Mapping[str, str] = {
     ),
     f"{_CATALYST}.analysis": (
         "PlanWithUnresolvedIdentifier RelationTimeTravel ResolvedIdentifier ResolvedInlineTable"
-        " UnresolvedHaving UnresolvedIdentifier UnresolvedInlineTable UnresolvedRelation"
+        " SQLFunctionNode UnresolvedHaving UnresolvedIdentifier UnresolvedInlineTable UnresolvedRelation"
         " UnresolvedSubqueryColumnAliases UnresolvedTableValuedFunction UnresolvedTVFAliases"
     ),
     f"{_CATALYST}.catalog": "HiveTableRelation",
