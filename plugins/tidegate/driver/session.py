@@ -12,12 +12,16 @@ from pyspark import SparkConf
 from pyspark.sql import SparkSession
 
 from tidegate.contract import KINDS, ModelRead, StageSpec
+from tidegate.contract.secrets import redaction_regex
 from tidegate.driver import gate
 from tidegate.driver.jvm import start_jvm
 
 _WAREHOUSE = re.compile(r"spark\.sql\.catalog\.\w+\.warehouse")
 _RELATIVE = re.compile(r"(?!/)[^:]*")
 _PR_SET_PDEATHSIG = 1
+_REDACTION = "spark.redaction.regex"
+_SPARKS_REDACTION = r"(?i)secret|password|token|access[.]?key"
+"""What Spark hides by itself, in all of its versions 4."""
 
 
 def die_with_parent() -> None:
@@ -41,8 +45,9 @@ def open_session(spec: StageSpec) -> SparkSession:
     builder = SparkSession.builder.appName(f"{attempt.dag_id}.{attempt.task_id}")
     start_jvm()
     submitted = dict(SparkConf().getAll())
-    warehouses = _absolute_warehouses({**submitted, **spec.conf})
-    for key, value in {**spec.conf, **warehouses}.items():
+    given = {**submitted, **spec.conf}
+    ours = {**_absolute_warehouses(given), **_protections(given)}
+    for key, value in {**spec.conf, **ours}.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     loading.join()
@@ -55,6 +60,16 @@ def _absolute_warehouses(conf: Mapping[str, str]) -> dict[str, str]:
         if _WAREHOUSE.fullmatch(key) and _RELATIVE.fullmatch(value):
             absolute[key] = f"file://{Path(value).absolute()}"
     return absolute
+
+
+def _protections(conf: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that hold whatever an author has set."""
+    return {
+        # Spark would replace ${env:…} in every text that it parses, before it parses it.
+        "spark.sql.variable.substitute": "false",
+        # Spark's UI and event log hide what our log and report hide.
+        _REDACTION: redaction_regex(conf.get(_REDACTION, _SPARKS_REDACTION)),
+    }
 
 
 def _preload(spec: StageSpec) -> None:

@@ -3,8 +3,10 @@
 A column may be added, never dropped or retyped.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote_plus
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -19,6 +21,8 @@ from pyspark.sql.types import (
     StructType,
 )
 
+from tidegate.contract import StageSpec
+from tidegate.driver.targets.table.names import column
 from tidegate.errors import SpecError
 
 _WIDER: dict[type[DataType], tuple[type[DataType], ...]] = {
@@ -28,6 +32,7 @@ _WIDER: dict[type[DataType], tuple[type[DataType], ...]] = {
     FloatType: (DoubleType,),
 }
 _IGNORED = {"nullable", "metadata", "containsNull", "valueContainsNull"}
+_LONGEST_FOLDER = 255
 OUTSIDE = "row outside the stage's partition"
 """Marks the error that a row of another partition raises while it is written."""
 
@@ -55,9 +60,28 @@ def with_partition(
 
 
 def _checked(name: str, literal: Column) -> Column:
-    column = F.col(name)
-    text = F.concat(F.lit(f"{OUTSIDE}: {name}="), F.coalesce(column.cast("string"), F.lit("NULL")))
-    return F.when(column.eqNullSafe(literal), column).otherwise(F.raise_error(text))
+    given = column(name)
+    text = F.concat(F.lit(f"{OUTSIDE}: {name}="), F.coalesce(given.cast("string"), F.lit("NULL")))
+    return F.when(given.eqNullSafe(literal), given).otherwise(F.raise_error(text))
+
+
+def check_names(frame: DataFrame, spec: StageSpec) -> None:
+    """Refuse names that no table or folder can have, before anything is made of them.
+
+    :raises SpecError: if columns differ by case alone, or a partition makes too long a folder.
+    """
+    counted = Counter(name.lower() for name in frame.columns)
+    twice = [name for name in frame.columns if counted[name.lower()] > 1]
+    if twice:
+        raise SpecError(f"{spec.target}: the columns {twice} differ by case alone; rename them")
+    for name, value in spec.partition.items():
+        folder = f"{quote_plus(name)}={quote_plus(value)}"
+        if len(folder) > _LONGEST_FOLDER:
+            raise SpecError(
+                f"{spec.target}: the partition {name[:40]!r} of value {value[:40]!r} makes a "
+                f"folder of {len(folder)} bytes, and file systems end at {_LONGEST_FOLDER} bytes; "
+                "partition by something shorter"
+            )
 
 
 def _types(schema: StructType | None) -> dict[str, DataType]:
@@ -92,9 +116,9 @@ def fit(frame: DataFrame, table: StructType, name: str) -> tuple[DataFrame, list
             "column"
         )
     known = _types(table)
-    added = [column for column in frame.columns if column.lower() not in known]
-    kept = [F.col(f"`{field.name}`").alias(field.name) for field in table.fields]
-    return frame.select(kept + [F.col(f"`{column}`") for column in added]), added
+    added = [given for given in frame.columns if given.lower() not in known]
+    kept = [column(field.name).alias(field.name) for field in table.fields]
+    return frame.select(kept + [column(new) for new in added]), added
 
 
 def _widens(given: DataType, to: DataType) -> bool:

@@ -3,11 +3,10 @@
 from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from tidegate.contract import Judgement, Outcome, Output
 from tidegate.driver.gate.facts import FileFacts
-from tidegate.driver.jvm import ddl_of
+from tidegate.driver.jvm.catalogs import add_columns
 from tidegate.driver.targets.provenance import Provenance
 from tidegate.driver.targets.table.branches import (
     MAIN,
@@ -16,6 +15,7 @@ from tidegate.driver.targets.table.branches import (
     fenced_off,
 )
 from tidegate.driver.targets.table.file_facts import facts_of_added
+from tidegate.driver.targets.table.names import column
 from tidegate.driver.targets.table.writes import Place, WriteMode
 
 
@@ -160,10 +160,10 @@ class InSidecar:
         # A commit guarded by the token, so that a fenced attempt does not get to touch the schema.
         evolves = {"tidegate.evolves": ",".join(self.added)}
         place.table.label(place.branch, {**place.provenance.as_summary(), **evolves})
-        new = self.frame.select([F.col(f"`{column}`") for column in self.added])
+        new = self.frame.select([column(added) for added in self.added])
         # Before the copy: a branch has no schema of its own to take the new columns. Killed right
         # after this, the table has a column of nulls, and the retry's output fits it as it is.
-        place.spark.sql(f"ALTER TABLE {place.table.name} ADD COLUMNS ({ddl_of(new)})")
+        add_columns(new, place.table.name)
         written = write_branch(self.frame, self.mode, place)
         # Only now: until the rows are on the branch, the sidecar is the only copy of judged work.
         place.drop_sidecar()

@@ -4,16 +4,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from tidegate.contract import Output, StageSpec
 from tidegate.driver.gate import Gate
-from tidegate.driver.jvm import ddl_of
+from tidegate.driver.jvm.catalogs import create_table
 from tidegate.driver.targets.provenance import Provenance
 from tidegate.driver.targets.table.branches import MAIN, Branch, BranchedTable, fenced_off
 from tidegate.driver.targets.table.fence import Fence
-from tidegate.driver.targets.table.schema import OUTSIDE, fit, with_partition
+from tidegate.driver.targets.table.names import quoted_table
+from tidegate.driver.targets.table.schema import OUTSIDE, check_names, fit, with_partition
 from tidegate.driver.targets.table.staged import (
     InSidecar,
     OnBranch,
@@ -91,13 +92,15 @@ class TableTarget:
         Refs need a table to be on, so this comes before the fence; of attempts that begin together
         one creates it, and the others find it.
         """
-        namespace = self._name.rpartition(".")[0]
+        namespace = quoted_table(self._name.rpartition(".")[0])
         self._spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {namespace}")
-        by = ""
-        if self._spec.partition:
-            by = f"PARTITIONED BY ({', '.join(self._spec.partition)})"
-        columns = ddl_of(frame)
-        self._spark.sql(f"CREATE TABLE IF NOT EXISTS {self._name} ({columns}) USING iceberg {by}")
+        try:
+            # Not SQL: a column's name comes from data, and would be text that Spark parses.
+            create_table(frame, self._name, by=self._spec.partition)
+        except AnalysisException:
+            # Another attempt has created it meanwhile: that one will do.
+            if not self._spark.catalog.tableExists(self._name):
+                raise
 
     def _require_unpublished(self) -> None:
         # Looked for again, behind the fence: until it rose, an older try could still publish, and
@@ -151,6 +154,7 @@ class Unmade:
         :raises PublishError: if a newer attempt has begun.
         """
         frame = with_partition(_frame(output), self.target.spec.partition, None)
+        check_names(frame, self.target.spec)
         self.target.create(frame)
         fenced = self.target.fence_off()
         with ExitStack() as undo:
@@ -181,6 +185,7 @@ class FencedTable:
         """
         schema = self.place.schema
         frame = with_partition(_frame(output), self.spec.partition, schema)
+        check_names(frame, self.spec)
         fitted, added = fit(frame, schema, self.place.table.name)
         check_partitioning(self.spec, self.place.table.metadata())
         try:
@@ -212,7 +217,7 @@ class FencedTable:
     def _beside(self, frame: DataFrame, added: list[str], gate: Gate) -> InSidecar:
         place = self.place
         # Not IF NOT EXISTS: raising the fence dropped it; one that is there is a newer attempt's.
-        place.spark.sql(f"CREATE TABLE {place.sidecar} ({ddl_of(frame)}) USING iceberg")
+        create_table(frame, place.sidecar)
         gate.plan(frame.schema)
         place.writer(frame, place.sidecar).append()
         rows = added_records(BranchedTable(place.spark, place.sidecar).metadata(), MAIN)

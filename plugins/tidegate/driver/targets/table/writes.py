@@ -15,6 +15,7 @@ from pyspark.sql.types import StructType
 from tidegate.contract import StageSpec
 from tidegate.driver.targets.provenance import Provenance
 from tidegate.driver.targets.table.branches import Branch, BranchedTable, Metadata
+from tidegate.driver.targets.table.names import column, quoted_table
 from tidegate.errors import SpecError, TidegateError
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class Place:
 
     def drop_sidecar(self) -> None:
         """Drop the sidecar, if there is one."""
-        self.spark.sql(f"DROP TABLE IF EXISTS {self.sidecar} PURGE")
+        self.spark.sql(f"DROP TABLE IF EXISTS {quoted_table(self.sidecar)} PURGE")
 
     def discard(self) -> None:
         """Drop what was written aside; the token stays, so that older attempts stay fenced off."""
@@ -148,7 +149,7 @@ class ReplacePartition:
     def _within(self, schema: StructType) -> Column:
         terms = []
         for name, value in self.partition.items():
-            terms.append(F.col(name) == F.lit(value).cast(schema[name].dataType))
+            terms.append(column(name) == F.lit(value).cast(schema[name].dataType))
         return reduce(and_, terms)
 
 

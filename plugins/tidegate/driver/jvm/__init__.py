@@ -2,6 +2,7 @@
 
 PySpark offers no public way to what a stage needs of the JVM. Each function says why its name is
 borrowed and what is lost without it; ``tests/driver/test_borrowed.py`` touches every one of them.
+What has a subject of its own lies beside: the plans of SQL, the catalogs' own ways to make tables.
 """
 
 from collections.abc import Iterator
@@ -82,15 +83,6 @@ def hops_encoder(spark: SparkSession) -> Any:
     encoders = jvm.org.apache.spark.sql.Encoders
     map_encoder = getattr(jvm.org.apache.spark.sql.catalyst.encoders, "AgnosticEncoders$MapEncoder")
     return map_encoder(tag, encoders.scalaLong(), encoders.scalaInt(), False)
-
-
-def ddl_of(frame: DataFrame) -> str:
-    """Return a frame's columns as Spark DDL, all nullable: tomorrow's data may lack today's.
-
-    Borrowed (``schema().toDDL``) because PySpark has no DDL writer; without it, no CREATE TABLE.
-    """
-    text: str = java_frame(frame).schema().asNullable().toDDL()
-    return text
 
 
 def iceberg_table(spark: SparkSession, name: str) -> Any:
@@ -277,26 +269,6 @@ def _doubles(context: SparkContext, *values: float) -> Any:
     for place, value in enumerate(values):
         array[place] = value
     return array
-
-
-def parsed_nodes(spark: SparkSession, statement: str) -> Iterator[Any]:
-    """Yield the nodes of a statement's parsed plan, the root first.
-
-    Borrowed (``sqlParser().parsePlan``) because PySpark parses only to execute; without it, a
-    statement that writes is known when it has written.
-    """
-    nodes = [java_session(spark).sessionState().sqlParser().parsePlan(statement)]
-    while nodes:
-        node = nodes.pop()
-        yield node
-        children = node.children()
-        nodes += [children.apply(index) for index in range(children.size())]
-
-
-def command_class(spark: SparkSession) -> Any:
-    """Return Catalyst's class of all statements that do something rather than ask."""
-    name = "org.apache.spark.sql.catalyst.plans.logical.Command"
-    return jvm_of(spark).java.lang.Class.forName(name)
 
 
 def call_behind(column: Any) -> Any:
