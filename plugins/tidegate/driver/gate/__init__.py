@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from tidegate.contract import Judgement, Suite
 from tidegate.driver.gate.document import check
+from tidegate.driver.gate.pii import check_pii
 
 if TYPE_CHECKING:
     from tidegate.driver.gate.suite_gate import SuiteGate
@@ -34,8 +35,15 @@ class Gate(Protocol):
 class OpenGate:
     """The gate of a suite without expectations: all passes, Great Expectations is not imported."""
 
+    def __init__(self, suite: Suite) -> None:
+        self._suite = suite
+
     def observe(self, frame: DataFrame) -> DataFrame:
-        """Return ``frame`` itself."""
+        """Return ``frame`` itself.
+
+        :raises SpecError: if a ``pii`` name of the suite is none of its columns.
+        """
+        check_pii(self._suite, frame)
         return frame
 
     def judge(self, staged: DataFrame, rows: int | None = None) -> Judgement:
@@ -56,7 +64,7 @@ def open_gate(spark: SparkSession, suite: Suite, parameters: Mapping[str, object
     """
     check(suite)
     if not suite.document["expectations"]:
-        return OpenGate()
+        return OpenGate(suite)
     return _suite_gate()(spark, suite, parameters)
 
 

@@ -1,6 +1,6 @@
 """The suite as a document: what can be checked and read without importing Great Expectations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from tidegate.contract import Severity, Suite
@@ -64,6 +64,14 @@ def _check_meta(where: str, holder: Mapping[str, Any], known: frozenset[str]) ->
 
 def _are_names(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def pii_lists(suite: Suite) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield every list of ``pii`` columns of a checked ``suite``, each with where it stands."""
+    where = f"suite {suite.name!r}"
+    yield where, _pii(suite.document)
+    for position, entry in enumerate(suite.document["expectations"], start=1):
+        yield f"{where}, expectation {position} ({entry['type']})", _pii(entry)
 
 
 def hidden_columns(suite: Suite, entry: Entry) -> frozenset[str]:

@@ -12,6 +12,7 @@ from tidegate.contract import Judgement, Suite
 from tidegate.driver.gate.docs import page
 from tidegate.driver.gate.gx import MetricId
 from tidegate.driver.gate.observation import observe, read
+from tidegate.driver.gate.pii import check_pii
 from tidegate.driver.gate.plan import ROWS, Plan, plan
 from tidegate.driver.gate.replay import ReplayEngine, replay
 from tidegate.driver.gate.suite import configurations
@@ -62,6 +63,7 @@ class SuiteGate:
 
     def observe(self, frame: DataFrame) -> DataFrame:
         """Attach the suite's aggregates to ``frame``; the write must follow at once, unsorted."""
+        check_pii(self._suite, frame)
         with _undisturbed():
             planned = plan(self._spark, frame, self._configurations)
         if not planned.columns:

@@ -63,7 +63,7 @@ def produce(spark: SparkSession, job: Path, params: Mapping[str, Any]) -> DataFr
         return spark.sql(last, args=values)
     except ParseException as error:
         # The file's mistake, told by the file's name; Spark's text alone names no file.
-        raise SpecError(f"{job.name}: {str(error).strip()[:600]}") from error
+        raise SpecError(job.name, quote=str(error).strip()[:600]) from error
 
 
 def _values(params: Mapping[str, Any]) -> dict[str, Any]:
