@@ -11,10 +11,14 @@ TidegateError
 └── PublishError         judged data could not be moved           → retried from what is staged
 """
 
+from typing import Self
+
 
 class TidegateError(Exception):
     """Base of every failure a stage reports; its text says what, where and what to do.
 
+    :param quote: what it quotes of an engine or of a value, told after the text. Where a suite has
+        ``pii`` columns, it is left out; "" says that the text quotes nothing.
     :param cause: the one line of the engine's that decides, where it says more than the text.
     :param condition: Spark's error condition, such as ``CAST_INVALID_INPUT``.
     :param sqlstate: its SQLSTATE, five characters.
@@ -24,14 +28,24 @@ class TidegateError(Exception):
         self,
         text: str = "",
         *,
+        quote: str | None = None,
         cause: str | None = None,
         condition: str | None = None,
         sqlstate: str | None = None,
     ) -> None:
-        super().__init__(text)
+        told = text
+        if quote:
+            told = f"{text}: {quote}"
+        super().__init__(told)
+        self.text = text
+        self.quote = quote
         self.cause = cause
         self.condition = condition
         self.sqlstate = sqlstate
+
+    def without_quote(self) -> Self:
+        """Return this error as it may be told where the data holds what nobody may see."""
+        return type(self)(self.text, quote="", condition=self.condition, sqlstate=self.sqlstate)
 
 
 class SpecError(TidegateError):

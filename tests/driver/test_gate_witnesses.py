@@ -81,11 +81,11 @@ def rules_for(name: str) -> list[Config]:
 def check(spark: SparkSession, name: str, facts: Any, rules: list[Config]) -> None:
     frame = spark.table(name)
     suite = suite_of(*rules, e("expect_table_row_count_to_be_between", min_value=1, max_value=40))
-    gate: Any = open_gate(spark, suite, {})
-    gate.judge(frame, facts)
-    # Great Expectations asks it dozens of times. Not cached: of a cached column, Spark 4.1 skips the
-    # NaN that a filter asks for.
+    # Great Expectations asks it dozens of times. Not cached: of a cached column, Spark 4.1 skips
+    # the NaN that a filter asks for.
     held = frame.coalesce(1).localCheckpoint()
+    gate: Any = open_gate(spark, suite, {})
+    gate.judge(held, facts)
     truth = equality.validated(plain_source(), name, held, suite)
     assert differences(gate._results, truth) == []
 
@@ -223,7 +223,7 @@ def test_the_one_query_reads_only_the_columns_it_needs(spark: SparkSession, tmp_
     wide.write.parquet(str(tmp_path / "wide"))
     frame = spark.read.parquet(str(tmp_path / "wide"))
     seen: list[str] = []
-    original = DataFrame.collect
+    original = type(frame).collect
 
     def noted(self: DataFrame) -> Any:
         seen.append(self._jdf.queryExecution().optimizedPlan().toString())

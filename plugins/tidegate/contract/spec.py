@@ -52,6 +52,23 @@ class Suite:
         """The hash that every published snapshot carries."""
         return digest(self.document)
 
+    @property
+    def has_pii(self) -> bool:
+        """Whether it marks any column as ``pii``; also of a document that nobody has checked."""
+        document = self.document
+        entries = document.get("expectations") if isinstance(document, Mapping) else None
+        holders = [document, *entries] if isinstance(entries, list) else [document]
+        return any(map(_marks_pii, holders))
+
+
+def _marks_pii(holder: object) -> bool:
+    """Tell whether a suite or an expectation has a list ``meta.tidegate.pii`` that is not empty."""
+    for key in ("meta", "tidegate", "pii"):
+        if not isinstance(holder, Mapping):
+            return False
+        holder = holder.get(key)
+    return bool(holder)
+
 
 @dataclass(frozen=True, kw_only=True)
 class StageSpec:

@@ -29,8 +29,12 @@ def run(spec: StageSpec) -> int:
         record.spark |= measure(spark)
         record.save(settled.outcome, settled.output)
     except Exception as error:  # the one place where anything at all becomes a report
-        record.channel.say(f"failed in step {record.last_step}: {type(error).__name__}")
-        failure = diagnose(error, spark, spec.job)
+        discreet = spec.suite.has_pii
+        failure = diagnose(error, spark, spec.job, discreet=discreet)
+        raised = type(error).__name__
+        if discreet:  # a job names its classes as it likes
+            raised = failure.type
+        record.channel.say(f"failed in step {record.last_step}: {raised}")
         if spark is not None:
             record.spark |= measure(spark)
         record.save("failed", failure=failure)

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from tidegate.contract import Failure
 from tidegate.driver.jvm import java_causes
+from tidegate.driver.withheld import behind, job_line, withhold
 from tidegate.errors import DriverLost, JobError, TidegateError
 from tidegate.failures import Fact, rule_of
 
@@ -26,17 +27,32 @@ _LONGEST = 600
 _TRACE_LINES = 40
 
 
-def diagnose(error: BaseException, spark: SparkSession | None, job: str | None) -> Failure:
+def diagnose(
+    error: BaseException, spark: SparkSession | None, job: str | None, *, discreet: bool = False
+) -> Failure:
     """Classify ``error``; never raises.
 
     :param job: the job file, whose own lines in the traceback say where its code failed.
+    :param discreet: whether the data has ``pii`` columns, which an engine's text may quote.
     """
-    trace = "\n".join("".join(traceback.format_exception(error)).splitlines()[-_TRACE_LINES:])
+    engine: BaseException | None = error
     if isinstance(error, TidegateError):
-        return _already_known(error, trace)
+        failure = _already_known(error)
+        engine = behind(error)
+    else:
+        failure = _found_out(error, spark, job)
+    if not discreet:
+        return failure
+    decisive = Fact(type(error).__name__, "")
+    if engine is not None:
+        decisive = decisive_of(chain_of(engine, spark))
+    return withhold(failure, error, decisive, job)
+
+
+def _found_out(error: BaseException, spark: SparkSession | None, job: str | None) -> Failure:
     chain = chain_of(error, spark)
     decisive = decisive_of(chain)
-    where = _job_line(error, job)
+    where = job_line(error, job)
     line = _line(decisive)
     message = line[:_LONGEST]
     if where:
@@ -47,7 +63,7 @@ def diagnose(error: BaseException, spark: SparkSession | None, job: str | None) 
         cause=line.partition("\n")[0][:_LONGEST] or None,
         condition=decisive.condition,
         sqlstate=decisive.sqlstate,
-        trace=trace,
+        trace=_trace(error),
     )
 
 
@@ -76,11 +92,16 @@ def _is_spoken(fact: Fact) -> bool:
     return fact.text != ""
 
 
-def _already_known(error: TidegateError, trace: str) -> Failure:
+def _already_known(error: TidegateError) -> Failure:
     cause = None
     if error.__cause__ is not None:
         cause = _first_line(error.__cause__)
-    return Failure(type=type(error).__name__, message=str(error), cause=cause, trace=trace)
+    return Failure(type=type(error).__name__, message=str(error), cause=cause, trace=_trace(error))
+
+
+def _trace(error: BaseException) -> str:
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    return "\n".join(lines[-_TRACE_LINES:])
 
 
 def _line(decisive: Fact) -> str:
@@ -103,10 +124,3 @@ def _error_class(chain: Sequence[Fact], decisive: Fact, where: str | None) -> ty
     if where or spark_said or decisive.name == "PythonException":
         return JobError
     return DriverLost
-
-
-def _job_line(error: BaseException, job: str | None) -> str | None:
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if frame.filename == job:
-            return f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
-    return None

@@ -80,11 +80,17 @@ class StageRun:
         exit_code = self._submission.follow()
         self.report = read_report(self._spec)
         if self.report is None:
-            raise self._submission.lost(exit_code)
+            raise self._lost(exit_code)
         error = error_of(self._spec, self.report, exit_code)
         if error is not None:
             raise error
         return self.report
+
+    def _lost(self, exit_code: int) -> TidegateError:
+        error = self._submission.lost(exit_code)
+        if self._spec.suite.has_pii:  # the end of Spark's output may quote a value
+            return error.without_quote()
+        return error
 
     def _prepare(self) -> None:
         """Lay out the attempt's folder; an earlier try's that was killed loses its secrets."""

@@ -17,7 +17,7 @@ def lost(exit_code: int, tail: Iterable[str]) -> TidegateError:
     if known := rule_of_tail(tail):
         rule, line = known
         told = shorten(line, 300)
-        return rule.error(f"the driver ended before it could report: {rule.means}: {told}")
+        return rule.error(f"the driver ended before it could report: {rule.means}", quote=told)
     if exit_code == _OUT_OF_MEMORY_EXIT:
         return ResourceExhausted(
             "the driver ended before it could report: out of memory (exit code 52); "

@@ -11,6 +11,7 @@ from pyspark.sql.types import StructType
 from tidegate.contract import Judgement, Suite
 from tidegate.driver.gate.document import check
 from tidegate.driver.gate.facts import FileFacts
+from tidegate.driver.gate.pii import check_pii
 
 if TYPE_CHECKING:
     from tidegate.driver.gate.suite_gate import SuiteGate
@@ -39,8 +40,16 @@ class Gate(Protocol):
 class OpenGate:
     """The gate of a suite without expectations: all passes, Great Expectations is not imported."""
 
+    def __init__(self, spark: SparkSession, suite: Suite) -> None:
+        self._spark = spark
+        self._suite = suite
+
     def plan(self, schema: StructType) -> None:
-        """Do nothing."""
+        """Plan nothing.
+
+        :raises SpecError: if a ``pii`` name of the suite is none of the columns.
+        """
+        check_pii(self._suite, self._spark, schema)
 
     def judge(self, staged: DataFrame, facts: FileFacts | None = None) -> Judgement:
         """Pass."""
@@ -60,7 +69,7 @@ def open_gate(spark: SparkSession, suite: Suite, parameters: Mapping[str, object
     """
     check(suite)
     if not suite.document["expectations"]:
-        return OpenGate()
+        return OpenGate(spark, suite)
     return _suite_gate()(spark, suite, parameters)
 
 

@@ -11,12 +11,16 @@ from tidegate.contract import MORE, Json, brief
 _ITEMS = 20
 _LETTERS = 400
 WITHHELD = "withheld (pii)"
-_HOLDS_NO_VALUES = frozenset(
-    {"column", "column_A", "column_B", "column_list", "mostly", "min_value", "max_value"}
-    | {"strict_min", "strict_max", "type_", "type_list", "regex", "regex_list", "like_pattern"}
-    | {"like_pattern_list", "or_equal", "threshold", "double_sided", "ignore_row_if", "match_on"}
+_NAMES = frozenset(
+    {"column", "column_A", "column_B", "column_list", "type_", "type_list", "condition_parser"}
+    | {"ignore_row_if", "match_on", "regex", "regex_list", "like_pattern", "like_pattern_list"}
 )
-"""The arguments of an expectation that say what is asked of values, and hold none themselves."""
+"""The arguments of an expectation that name columns, types or patterns, and hold no values."""
+_NUMBERS = frozenset(
+    {"mostly", "min_value", "max_value", "strict_min", "strict_max", "or_equal"}
+    | {"threshold", "double_sided"}
+)
+"""Those that hold none as long as they are numbers; a text or a date may be somebody's."""
 
 
 def shown_kwargs(kwargs: Mapping[str, Any], secret: bool) -> dict[str, Json]:
@@ -29,9 +33,15 @@ def shown_kwargs(kwargs: Mapping[str, Any], secret: bool) -> dict[str, Json]:
         if name != "batch_id" and value is not None:
             shown[name] = bounded(value)
     if secret:
-        for name in shown.keys() - _HOLDS_NO_VALUES:
+        for name in [each for each in shown if _may_hold_values(each, kwargs[each])]:
             shown[name] = WITHHELD
     return shown
+
+
+def _may_hold_values(name: str, value: object) -> bool:
+    if name in _NUMBERS:
+        return not isinstance(value, int | float)
+    return name not in _NAMES
 
 
 def bounded(value: Any) -> Json:

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-from tidegate.contract import Suite
-from tidegate.driver.gate.bounded import WITHHELD
-from tidegate.driver.gate.document import hidden_columns
-from tidegate.driver.gate.gx import html_of
+from tidegate.contract import Suite, columns_of
+from tidegate.driver.gate.bounded import WITHHELD, shown_kwargs
+from tidegate.driver.gate.gx import ExpectationConfiguration, html_of
 from tidegate.driver.gate.verdict import is_secret
 
 _SHOWN = 3
@@ -28,20 +27,48 @@ def page(suite: Suite, results: Sequence[Any]) -> str:
     entries = suite.document["expectations"]
     shown = []
     for entry, result in zip(entries, results, strict=True):
-        shown.append(_shown(result, hidden_columns(suite, entry)))
+        each = _without_values(result) if is_secret(suite, entry, result) else _cut_short(result)
+        if suite.has_pii and _raised(each.exception_info):
+            each.exception_info = dict(_RAISED)
+        shown.append(each)
     return html_of(suite.name, shown)
 
 
-def _shown(result: Any, hidden: frozenset[str]) -> Any:
+def _cut_short(result: Any) -> Any:
+    shown = deepcopy(result)
+    shown.result = _cut(shown.result or {})
+    return shown
+
+
+def _without_values(result: Any) -> Any:
     shown = deepcopy(result)
     detail = shown.result or {}
-    if not is_secret(shown.expectation_config.kwargs, hidden):
-        shown.result = _cut(detail)
-        return shown
     shown.result = {key: value for key, value in detail.items() if key in _COUNTS}
-    if _raised(shown.exception_info):
-        shown.exception_info = dict(_RAISED)
+    asked = shown_kwargs(shown.expectation_config.kwargs, secret=True)
+    if WITHHELD in asked.values():
+        shown.expectation_config = _without_arguments(shown.expectation_config)
     return shown
+
+
+def _without_arguments(configuration: Any) -> Any:
+    """Return what Great Expectations' page can show in the place of an expectation.
+
+    It takes no arguments but those that the type of an expectation takes, so it is given a type
+    that has none, and the real one by its name.
+    """
+    columns = columns_of(configuration.kwargs)
+    kind = "expect_table_row_count_to_be_between"
+    kwargs = {}
+    if columns:
+        kind = "expect_column_to_exist"
+        kwargs = {"column": ", ".join(columns)}
+    return ExpectationConfiguration(
+        type=kind,
+        kwargs=kwargs,
+        description=f"{configuration.type}: arguments {WITHHELD}",
+        severity=configuration.severity,
+        id=configuration.id,
+    )
 
 
 def _raised(info: Any) -> bool:

@@ -1,6 +1,6 @@
 """The suite as a document: what can be checked and read without importing Great Expectations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from tidegate.contract import Severity, Suite
@@ -73,6 +73,14 @@ def exports_data_docs(suite: Suite) -> bool:
     """Tell whether ``suite`` asks for Great Expectations' own page, which takes time to render."""
     wishes: Mapping[str, Any] = (suite.document.get("meta") or {}).get("tidegate", {})
     return bool(wishes.get("data_docs", False))
+
+
+def pii_lists(suite: Suite) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield every list of ``pii`` columns of a checked ``suite``, each with where it stands."""
+    where = f"suite {suite.name!r}"
+    yield where, _pii(suite.document)
+    for position, entry in enumerate(suite.document["expectations"], start=1):
+        yield f"{where}, expectation {position} ({entry['type']})", _pii(entry)
 
 
 def hidden_columns(suite: Suite, entry: Entry) -> frozenset[str]:

@@ -58,7 +58,8 @@ def _configuration(
         _fill(f"{where} ({kind})", configuration, parameters)
         configuration.to_domain_obj()
     except (GreatExpectationsError, TypeError, ValueError) as error:  # by pydantic: ValueError
-        raise SpecError(f"{where}: {kind} does not take these kwargs: {_brief(error)}") from error
+        told = f"{where}: {kind} does not take these kwargs"
+        raise SpecError(told, quote=_brief(error)) from error
     return configuration
 
 
@@ -79,7 +80,8 @@ def _fill(where: str, configuration: Any, parameters: Mapping[str, object]) -> N
         fill(configuration, parameters)
     except SuiteParameterError as error:  # says neither which argument wants it, nor what there is
         raise SpecError(
-            f"{where}: cannot fill {wanted}; offered are {sorted(parameters)}: {_brief(error)}"
+            f"{where}: cannot fill {wanted}; offered are {sorted(parameters)}",
+            quote=_brief(error),
         ) from error
 
 

@@ -17,6 +17,7 @@ from tidegate.driver.gate.facts import FileFacts
 from tidegate.driver.gate.gx import MetricId
 from tidegate.driver.gate.measure import measure
 from tidegate.driver.gate.metadata import answers
+from tidegate.driver.gate.pii import check_pii
 from tidegate.driver.gate.plan import Plan, plan
 from tidegate.driver.gate.replay import ReplayEngine, replay
 from tidegate.driver.gate.suite import configurations
@@ -61,9 +62,12 @@ class SuiteGate:
         self._results: list[object] = []
 
     def plan(self, schema: StructType) -> None:
-        """Plan the suite for data of this schema, in a thread of its own; return at once."""
-        if self._planning is None or not self._planning.is_for(schema):
-            self._planning = Planning(self._plan, schema)
+        """Plan the suite for data of this schema, in a thread of its own; return at once.
+
+        :raises SpecError: if a ``pii`` name of the suite is none of its columns.
+        """
+        check_pii(self._suite, self._spark, schema)
+        self._planned_for(schema)
 
     def judge(self, staged: DataFrame, facts: FileFacts | None = None) -> Judgement:
         """Judge what was written, asking the cheapest witness of each metric first.
@@ -71,9 +75,7 @@ class SuiteGate:
         :raises Exception: what Spark raised, if the machinery broke down: a crash while judging is
             not a verdict.
         """
-        self.plan(staged.schema)
-        assert self._planning is not None  # noqa: S101  # made in the line above
-        planned = self._planning.result()
+        planned = self._planned_for(staged.schema).result()
         with _undisturbed():
             answers = self._answers(planned, staged, facts)
             engine = ReplayEngine(self._spark, staged, facts, answers)
@@ -85,6 +87,11 @@ class SuiteGate:
         if not self._results or not exports_data_docs(self._suite):
             return ""
         return page(self._suite, self._results)
+
+    def _planned_for(self, schema: StructType) -> "Planning":
+        if self._planning is None or not self._planning.is_for(schema):
+            self._planning = Planning(self._plan, schema)
+        return self._planning
 
     def _plan(self, schema: StructType) -> Plan:
         with _undisturbed():

@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 from tidegate.contract import Expectation, Json, Judgement, Suite, Verdict, brief, columns_of
 from tidegate.driver.gate.bounded import bounded, shown_kwargs
-from tidegate.driver.gate.document import Entry, hidden_columns
+from tidegate.driver.gate.document import Entry
+from tidegate.driver.gate.pii import hidden_of
 
 _LONGEST_EXCEPTION = 300
 _LONGEST_EXAMPLE = 40
 _EXAMPLES = 3
 _NO_TEXT = "raised without a text"
-_WITHHELD = "raised; its text is withheld, as the column is marked pii"
-_CONDITION = re.compile(r"\[[A-Z][A-Z0-9_.]+\]")
+_RAISED = "raised; its text is withheld, because the suite has pii columns"
 _DECISIVE = (
     re.compile(r"Traceback \(most recent call last\):\n(?:[ \t].*\n)+(\S.*)"),
     re.compile(r"Job aborted due to stage failure.*executor [^)]*\): (.*)"),
@@ -40,8 +40,9 @@ def judgement(suite: Suite, results: Sequence[Any], known: Sequence[str]) -> Jud
     entries = suite.document["expectations"]
     judged = []
     for place, (result, entry) in enumerate(zip(results, entries, strict=True), start=1):
-        hidden = hidden_columns(suite, entry)
-        judged.append(_expectation(place, entry, result, hidden, known))
+        secret = is_secret(suite, entry, result)
+        told = _exception(result, known, discreet=suite.has_pii)
+        judged.append(_expectation(place, entry, result, secret, told))
     return Judgement(verdict=verdict(judged), expectations=tuple(judged))
 
 
@@ -56,13 +57,11 @@ def verdict(judged: Sequence[Expectation]) -> Verdict:
 
 
 def _expectation(
-    place: int, entry: Entry, result: Any, hidden: frozenset[str], known: Sequence[str]
+    place: int, entry: Entry, result: Any, secret: bool, told: str | None
 ) -> Expectation:
     configuration = result.expectation_config
     kwargs = configuration.kwargs
     detail = result.result or {}
-    secret = is_secret(kwargs, hidden)
-    missing = [column for column in columns_of(kwargs) if column not in known]
     shown = _Values(None, ())
     if not secret:
         shown = _Values(bounded(detail.get("observed_value")), examples(detail))
@@ -75,26 +74,21 @@ def _expectation(
         observed=shown.observed,
         unexpected=_unexpected(configuration.type, detail),
         share=_share(detail),
-        elements=detail.get("element_count"),
+        elements=_whole(detail.get("element_count")),
         examples=shown.examples,
-        exception=_exception(result.exception_info, missing, known, secret),
+        exception=told,
         withheld=secret,
     )
 
 
-def is_secret(kwargs: Mapping[str, Any], hidden: frozenset[str]) -> bool:
-    """Tell whether the values an expectation on these ``kwargs`` looks at must not be shown.
+def is_secret(suite: Suite, entry: Entry, result: Any) -> bool:
+    """Tell whether the values that one expectation of ``suite`` looks at must not be shown.
 
-    A query of its own may look at any column; a row condition looks at those that it names.
+    Asked of its arguments as the suite has them, and with its parameters filled in.
     """
-    if not hidden:
-        return False
-    if any("query" in key for key in kwargs):
-        return True
-    if not hidden.isdisjoint(columns_of(kwargs)):
-        return True
-    condition = str(kwargs.get("row_condition", ""))
-    return any(column in condition for column in hidden)
+    hidden = hidden_of(suite, entry)
+    filled = result.expectation_config.kwargs
+    return any(hidden.seen_by(entry["type"], each) for each in (entry.get("kwargs", {}), filled))
 
 
 def examples(detail: Mapping[str, Any]) -> tuple[str, ...]:
@@ -105,38 +99,44 @@ def examples(detail: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _share(detail: Mapping[str, Any]) -> float | None:
-    percent: float | None = detail.get("unexpected_percent")
-    if percent is None:
+    percent = detail.get("unexpected_percent")
+    if not isinstance(percent, int | float):
         return None
     return percent / 100
 
 
 def _unexpected(kind: str, detail: Mapping[str, Any]) -> int | None:
     if kind == "unexpected_rows_expectation":
-        return detail.get("observed_value")
-    return detail.get("unexpected_count")
+        return _whole(detail.get("observed_value"))
+    return _whole(detail.get("unexpected_count"))
 
 
-def _exception(info: Any, missing: Sequence[str], known: Sequence[str], secret: bool) -> str | None:
-    message = _message(info)
+def _whole(count: object) -> int | None:
+    """Return a count; nothing where an expectation of somebody's own puts a value there."""
+    if isinstance(count, int) and not isinstance(count, bool):
+        return count
+    return None
+
+
+def _exception(result: Any, known: Sequence[str], *, discreet: bool) -> str | None:
+    """Return in one line why an expectation could not be judged.
+
+    :param discreet: whether the suite has ``pii`` columns: to judge one column may mean to compute
+        them all, and what raises then quotes any of them.
+    """
+    message = _message(result.exception_info)
     if message is None:
         return None
+    asked = columns_of(result.expectation_config.kwargs)
+    missing = [column for column in asked if column not in known]
     if missing:
         absent = ", ".join(map(repr, missing))
         text = f"column {absent} is not in the data; columns: {', '.join(known)}"
-    elif secret:
-        text = _condition(message)
+    elif discreet:
+        text = _RAISED
     else:
         text = _decisive(message)
     return brief(" ".join(text.split()), _LONGEST_EXCEPTION)
-
-
-def _condition(message: str) -> str:
-    """Return Spark's error condition alone: its text quotes the value that it could not take."""
-    named = _CONDITION.search(message)
-    if named is None:
-        return _WITHHELD
-    return named.group()
 
 
 def _decisive(message: str) -> str:

@@ -58,4 +58,5 @@ def _open(spark: SparkSession, read: Read) -> Found:
         # Spark's own text is a stack of plans; its first line says what is wrong.
         told = str(getattr(error, "java_exception", error))
         first = told.splitlines()[0]
-        raise DataError(f"input {read.name!r}: cannot read {read.source}: {first}") from error
+        where = f"input {read.name!r}: cannot read {read.source}"
+        raise DataError(where, quote=first) from error

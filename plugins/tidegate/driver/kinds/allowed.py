@@ -25,7 +25,8 @@ _BY_PACKAGE: Mapping[str, str] = {
     ),
     f"{_CATALYST}.analysis": (
         "PlanWithUnresolvedIdentifier RelationTimeTravel ResolvedIdentifier ResolvedInlineTable"
-        " SQLFunctionNode UnresolvedHaving UnresolvedIdentifier UnresolvedInlineTable UnresolvedRelation"
+        " SQLFunctionNode UnresolvedHaving UnresolvedIdentifier UnresolvedInlineTable"
+        " UnresolvedRelation"
         " UnresolvedSubqueryColumnAliases UnresolvedTableValuedFunction UnresolvedTVFAliases"
     ),
     f"{_CATALYST}.catalog": "HiveTableRelation",

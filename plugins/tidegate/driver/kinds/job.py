@@ -32,7 +32,7 @@ def load_run(path: str) -> Run:
     except (SyntaxError, ImportError) as broken:
         # The file is wrong, not what it does: fixed in the file, never by a retry.
         raise SpecError(
-            f"job {path} cannot be imported: {type(broken).__name__}: {broken}"
+            f"job {path} cannot be imported: {type(broken).__name__}", quote=str(broken)
         ) from broken
     run: object = getattr(module, "run", None)
     if not callable(run):

@@ -61,7 +61,7 @@ def produce(spark: SparkSession, job: Path, params: Mapping[str, Any]) -> DataFr
         return _run(spark, numbered[-1])
     except ParseException as error:
         # The file's mistake, told by the file's name; Spark's text alone names no file.
-        raise SpecError(f"{job.name}: {str(error).strip()[:600]}") from error
+        raise SpecError(job.name, quote=str(error).strip()[:600]) from error
 
 
 def _run(spark: SparkSession, statement: Statement) -> DataFrame:

@@ -76,7 +76,7 @@ def _require_fitted_estimator(model: object) -> None:
         from sklearn.utils.validation import check_is_fitted
     except ImportError:
         # Where scikit-learn is not installed, no model is one of its own: that is all it says.
-        raise SpecError(neither) from None
+        raise SpecError(neither, quote="") from None
     if not isinstance(model, BaseEstimator):
         raise SpecError(neither)
     name = type(model).__name__
@@ -85,7 +85,8 @@ def _require_fitted_estimator(model: object) -> None:
     except (NotFittedError, TypeError) as unfitted:
         # A TypeError is what an estimator without fit() gets: no more of a model than an unfitted.
         raise SpecError(
-            f"run returned an unfitted {name} as its model; call {name}.fit(...) first"
+            f"run returned an unfitted {name} as its model; call {name}.fit(...) first",
+            quote="",
         ) from unfitted
 
 

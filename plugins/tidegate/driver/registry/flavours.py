@@ -31,8 +31,9 @@ def save(model: object, folder: Path, run_id: str) -> None:
     except (MlflowException, ValueError, TypeError, pickle.PicklingError) as refused:
         # What pickle and MLflow refuse, the job built: it is changed in the job, not by a retry.
         raise SpecError(
-            f"the fitted {type(model).__name__} cannot be saved: {refused}; every stage of a Spark "
-            "pipeline must be MLWritable, and a scikit-learn model must pickle"
+            f"the fitted {type(model).__name__} cannot be saved",
+            quote=f"{refused}; every stage of a Spark pipeline must be MLWritable, and a "
+            "scikit-learn model must pickle",
         ) from refused
 
 

@@ -66,7 +66,9 @@ def connect() -> "MlflowClient":
     except ImportError as missing:
         # Only train stages need it, so it is no dependency; said as what to install.
         raise SpecError(
-            f"a train stage needs MLflow ({missing}); install tidegate[train] where the driver runs"
+            f"a train stage needs MLflow ({missing}); install tidegate[train] where the driver "
+            "runs",
+            quote="",
         ) from missing
 
 
@@ -79,11 +81,11 @@ def _opening() -> Iterator[None]:
     except (MlflowException, OSError) as unusable:
         # Opening asks nothing of a tracking server yet: what fails is the address, not the network.
         raise SpecError(
-            f"MLFLOW_TRACKING_URI names no store that MLflow can open: {_first(unusable)}"
+            "MLFLOW_TRACKING_URI names no store that MLflow can open", quote=_first(unusable)
         ) from unusable
     except _database_errors() as away:
         # A database, though, is asked for its tables: it may answer later, so it is retried.
-        raise ClusterUnavailable(f"MLflow's database does not answer: {_first(away)}") from away
+        raise ClusterUnavailable("MLflow's database does not answer", quote=_first(away)) from away
 
 
 def _database_errors() -> tuple[type[Exception], ...]:
@@ -115,12 +117,12 @@ def answering(wish: str) -> Iterator[None]:
         if refusal.error_code == "RESOURCE_DOES_NOT_EXIST":
             # What an attempt has staged is deleted by newer ones alone.
             raise PublishError(
-                f"fenced: a newer attempt of this stage removed what was staged ({reason})"
+                "fenced: a newer attempt of this stage removed what was staged", quote=reason
             ) from refusal
         error = _REFUSALS.get(refusal.error_code, PublishError)
         if reason.startswith(_UNANSWERED):
             error = ClusterUnavailable
-        raise error(f"MLflow did not {wish}: {reason}") from refusal
+        raise error(f"MLflow did not {wish}", quote=reason) from refusal
 
 
 class Registry:

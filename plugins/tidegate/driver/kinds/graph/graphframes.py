@@ -21,7 +21,8 @@ def require_graphframes(spark: SparkSession) -> None:
         from graphframes import __version__
     except ImportError as missing:
         raise SpecError(
-            "engine 'graphframes' needs the Python package graphframes-py: pip install it"
+            "engine 'graphframes' needs the Python package graphframes-py: pip install it",
+            quote="",
         ) from missing
     loader = jvm_of(spark).Thread.currentThread().getContextClassLoader()
     try:
@@ -29,7 +30,8 @@ def require_graphframes(spark: SparkSession) -> None:
     except Py4JJavaError as missing:  # ClassNotFoundException: told as what to do about it
         raise SpecError(
             "engine 'graphframes' needs its jar: add io.graphframes:graphframes-spark4_2.13:"
-            f"{__version__} to spark.jars.packages (or use engine 'graphx', which needs none)"
+            f"{__version__} to spark.jars.packages (or use engine 'graphx', which needs none)",
+            quote="",
         ) from missing
 
 

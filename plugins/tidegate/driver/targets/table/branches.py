@@ -254,7 +254,8 @@ class _Commit:
         reason = str(getattr(error, "java_exception", error)).splitlines()[0]
         raise PublishError(
             f"{self._table.name}: the judged snapshot could not be moved to main, which is now at "
-            f"snapshot {now.refs.get(MAIN)}: {reason}"
+            f"snapshot {now.refs.get(MAIN)}",
+            quote=reason,
         ) from error
 
 
@@ -266,5 +267,6 @@ def fenced_off(table: str, now: Metadata, branch: Branch) -> PublishError:
     if newer:
         by = f" by {max(newer).removesuffix('_token')}"
     return PublishError(
-        f"{table}: this attempt was fenced off{by}: a newer attempt of the same stage has begun"
+        f"{table}: this attempt was fenced off{by}: a newer attempt of the same stage has begun",
+        quote="",
     )

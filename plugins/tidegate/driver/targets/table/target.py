@@ -230,8 +230,10 @@ class FencedTable:
             return fenced_off(table.name, now, self.place.branch)
         for line in str(error).splitlines():
             if OUTSIDE in line:
-                told = line[line.index(OUTSIDE) :][:200]
-                return JobError(f"{told}; this stage writes {dict(self.spec.partition)}")
+                row = line.partition(f"{OUTSIDE}: ")[2][:160]
+                return JobError(
+                    OUTSIDE, quote=f"{row}; this stage writes {dict(self.spec.partition)}"
+                )
         return None
 
 
