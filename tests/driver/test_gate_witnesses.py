@@ -226,7 +226,7 @@ def test_the_one_query_reads_only_the_columns_it_needs(spark: SparkSession, tmp_
     original = type(frame).collect
 
     def noted(self: DataFrame) -> Any:
-        seen.append(self._jdf.queryExecution().optimizedPlan().toString())
+        seen.append(self._jdf.queryExecution().executedPlan().toString())
         return original(self)
 
     suite = suite_of(e("expect_column_mean_to_be_between", column="c7", min_value=0))
@@ -235,8 +235,7 @@ def test_the_one_query_reads_only_the_columns_it_needs(spark: SparkSession, tmp_
         patch.setattr(type(frame), "collect", noted)
         gate.judge(frame)
     (plan,) = seen
-    assert "c7" in plan
-    assert "c8" not in plan
+    assert "ReadSchema: struct<c7:bigint>" in plan
 
 
 # --- keys --------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def _extreme(known: ColumnFacts, bound: object, rows: int) -> object:
 def _outside(metric: Any, known: ColumnFacts, rows: int) -> object:
     """Return how many values lie outside the range that a rule asks for: none, if provable."""
     if known.nulls == rows:
-        return None  # Spark's sum of nothing: the rule looks at no null
+        return 0 if rows else None  # Spark's sum of nothing
     asked = metric.metric_value_kwargs
     floating = isinstance(known.low, float)
     if known.low is None or known.high is None or (floating and known.nans != 0):

@@ -111,7 +111,8 @@ class ReplayEngine(Engine):
         for each in asked:
             if not _is_evidence(each):
                 self._keep(each.metric_configuration, partial(self._compute, each))
-        self._examples([each for each in asked if _is_evidence(each)])
+        evidence_asked = [each for each in asked if _is_evidence(each)]
+        self._examples(evidence_asked)
         for each in (*direct, *bundled):
             metric = each.metric_configuration
             if error := self.failures.get(metric.id):

@@ -10,7 +10,6 @@ from pyspark.sql import functions as F
 
 from tidegate.contract import Judgement, Outcome, Output, StageSpec, digest
 from tidegate.driver.gate import Gate
-from tidegate.driver.gate.facts import FileFacts
 from tidegate.driver.registry.model import Registry, Version
 from tidegate.driver.registry.trained import Trained
 from tidegate.driver.targets.provenance import VERDICT, Provenance
@@ -232,7 +231,7 @@ class StagedModel:
     run_id: str
     frame: DataFrame
     rows: int = 1
-    facts: FileFacts | None = None
+    facts: None = None
     let_through: Outcome = "published"
 
     def publish(self, judgement: Judgement) -> Output:

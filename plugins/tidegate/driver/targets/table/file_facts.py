@@ -109,7 +109,8 @@ class _Column:
             return None
         if not self.bounded or not self.bounds:
             return ColumnFacts(nulls=self.nulls, nans=self.nans)
-        low, high = min(self.bounds), max(self.bounds)
+        low = min(self.bounds)
+        high = max(self.bounds)
         return ColumnFacts(nulls=self.nulls, nans=self.nans, low=low, high=high)
 
     def _bound(self, low: str | None, high: str | None) -> None:
