@@ -68,6 +68,10 @@ class Provenance:
         """Whether it was judged and let through."""
         return self.verdict in PASSING
 
+    def is_before(self, try_number: int) -> bool:
+        """Whether it is known to be of an earlier try than this one."""
+        return self.try_number.isdigit() and int(self.try_number) < try_number
+
     def judged(self, verdict: Verdict) -> Self:
         """Return this provenance with its verdict."""
         return replace(self, verdict=verdict)

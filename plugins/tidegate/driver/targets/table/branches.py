@@ -8,96 +8,24 @@ has removed it.
 """
 
 import json
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import SparkSession
 
-from tidegate.contract import Attempt, digest
+from tidegate.driver.diagnose import chain_of, decisive_of
 from tidegate.driver.jvm import iceberg_metadata, iceberg_table
-from tidegate.errors import PublishError
+from tidegate.driver.targets.provenance import FINGERPRINT
+from tidegate.driver.targets.table.metadata import MAIN, Branch, Metadata
+from tidegate.errors import ClusterUnavailable, PublishError, ResourceExhausted, SpecError
+from tidegate.failures import rule_of
 
-MAIN = "main"
 RETENTION_MS = 30 * 24 * 3600 * 1000
 """How long held data and fences outlive their attempt, before Iceberg may expire them: 30 days."""
-_NAME = re.compile(
-    r"stage_(?P<key>[0-9a-f]{12})_(?P<ms>\d+)_[0-9a-f]{6}_t(?P<attempt>\d+)(?P<token>_token)?"
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Branch:
-    """The pair of refs of one attempt.
-
-    Attempts of one stage share ``key`` and are ordered by ``submitted_ms``.
-    """
-
-    name: str
-    key: str
-    submitted_ms: int
-
-    @classmethod
-    def of(cls, stage_key: str, attempt: Attempt) -> "Branch":
-        """Name the branch of ``attempt``; pure, so an attempt can find what it left behind."""
-        key = digest(stage_key.encode())[:12]
-        run = digest(attempt.run_id.encode())[:6]
-        name = f"stage_{key}_{attempt.submitted_ms}_{run}_t{attempt.try_number}"
-        return cls(name=name, key=key, submitted_ms=attempt.submitted_ms)
-
-    @property
-    def token(self) -> str:
-        """The ref that fences this attempt off once it is gone."""
-        return f"{self.name}_token"
-
-
-class Metadata:
-    """One version of a table's metadata, as Iceberg's own JSON document."""
-
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        self.refs: dict[str, int] = {
-            name: ref["snapshot-id"] for name, ref in document.get("refs", {}).items()
-        }
-        self.snapshots: dict[int, dict[str, Any]] = {
-            snapshot["snapshot-id"]: snapshot for snapshot in document.get("snapshots", [])
-        }
-        columns: dict[int, str] = {}
-        for schema in document["schemas"]:
-            columns |= {column["id"]: column["name"] for column in schema["fields"]}
-        specs = {spec["spec-id"]: spec["fields"] for spec in document["partition-specs"]}
-        self.identity: set[str] = set()
-        self.other_transforms: list[str] = []
-        for part in specs[document["default-spec-id"]]:
-            if part["transform"] == "identity":
-                self.identity.add(columns.get(part["source-id"], "?"))
-            else:
-                self.other_transforms.append(part["name"])
-
-    def summary(self, snapshot_id: int) -> dict[str, str]:
-        """Return a snapshot's summary; empty if the snapshot has expired."""
-        summary: dict[str, str] = self.snapshots.get(snapshot_id, {}).get("summary", {})
-        return summary
-
-    def history(self, ref: str) -> Iterator[int]:
-        """Yield the snapshot ids that ``ref`` is made of, newest first."""
-        at = self.refs.get(ref)
-        while at is not None and at in self.snapshots:
-            yield at
-            at = self.snapshots[at].get("parent-snapshot-id")
-
-    def rivals(self, branch: Branch) -> dict[str, int]:
-        """Return other attempts' refs of this stage, with the time each was submitted (ms)."""
-        found = {}
-        for ref in self.refs:
-            parts = _NAME.fullmatch(ref)
-            if parts and parts["key"] == branch.key:
-                found[ref] = int(parts["ms"])
-        for own in (branch.name, branch.token):
-            found.pop(own, None)
-        return found
+_UNABLE = (ResourceExhausted, ClusterUnavailable, SpecError)
+_GONE = "TABLE_OR_VIEW_NOT_FOUND"
 
 
 class BranchedTable:
@@ -108,7 +36,16 @@ class BranchedTable:
         self.name = name
 
     def _load(self) -> Any:
-        return iceberg_table(self._spark, self.name)
+        try:
+            return iceberg_table(self._spark, self.name)
+        except AnalysisException as error:
+            if error.getCondition() != _GONE:
+                raise
+            # Nothing is wrong with the job: the table was there when this attempt began, and the
+            # next try creates it.
+            raise PublishError(
+                f"{self.name}: the table was dropped while this attempt worked"
+            ) from error
 
     def metadata(self) -> Metadata:
         """Read the table's current metadata, in one call to the JVM."""
@@ -196,7 +133,9 @@ class BranchedTable:
         with _Commit(self, branch):
             now = self.metadata()
             main = now.refs.get(MAIN)
-            if main is None or main in now.history(branch.name):
+            # Main at any other ancestor was rolled back meanwhile: forwarded, it would bring back
+            # what somebody took away.
+            if main is None or main == now.base(branch.name, summary[FINGERPRINT]):
                 refs = self._load().manageSnapshots().fastForwardBranch(MAIN, branch.name)
                 # Removing the token in the commit that moves main is the fence: without the token
                 # all of it fails. In two commits, an older attempt could move main after a newer
@@ -206,6 +145,12 @@ class BranchedTable:
             else:
                 self._pick(branch, staged, summary)
         return self.metadata().refs[MAIN]
+
+    def is_unable(self, error: Exception) -> bool:
+        """Tell whether a commit was refused by the store and its disk, not by who else writes."""
+        chain = chain_of(error, self._spark)
+        rule = rule_of(chain, decisive_of(chain))
+        return rule is not None and rule.error in _UNABLE
 
     def _pick(self, branch: Branch, staged: int | None, summary: Mapping[str, str]) -> None:
         change = self._load().newTransaction()
@@ -236,7 +181,7 @@ class _Commit:
     Iceberg tells a missing token and a main that cannot be forwarded by the same class, so the refs
     are asked: an attempt without a token is fenced off, any other refusal is a conflict. Both are
     safe to retry. A store that does not answer does not answer this question either, and that error
-    is for the diagnosis.
+    is for the diagnosis, as is a disk that is full or may not be written to.
     """
 
     def __init__(self, table: BranchedTable, branch: Branch) -> None:
@@ -250,6 +195,8 @@ class _Commit:
         now = self._table.metadata()
         if self._branch.token not in now.refs:
             raise fenced_off(self._table.name, now, self._branch) from error
+        if self._table.is_unable(error):
+            return
         reason = str(getattr(error, "java_exception", error)).splitlines()[0]
         raise PublishError(
             f"{self._table.name}: the judged snapshot could not be moved to main, which is now at "

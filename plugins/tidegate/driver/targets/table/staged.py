@@ -8,12 +8,8 @@ from pyspark.sql import functions as F
 from tidegate.contract import Judgement, Outcome, Output
 from tidegate.driver.jvm import ddl_of
 from tidegate.driver.targets.provenance import Provenance
-from tidegate.driver.targets.table.branches import (
-    MAIN,
-    BranchedTable,
-    Metadata,
-    fenced_off,
-)
+from tidegate.driver.targets.table.branches import BranchedTable, fenced_off
+from tidegate.driver.targets.table.metadata import MAIN, Metadata
 from tidegate.driver.targets.table.writes import Place, WriteMode
 
 
