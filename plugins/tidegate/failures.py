@@ -91,6 +91,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         by=("text",),
+        pattern=r"^CommitFailedException: |\nCommitFailedException: ",
+        error=PublishError,
+        means="others committed to the table faster than this attempt could",
+        machinery=True,
+    ),
+    Rule(
+        by=("text",),
         pattern=r"Python worker exited",
         error=ResourceExhausted,
         means="a Python worker was killed, mostly for its memory",

@@ -163,6 +163,24 @@ def test_two_dates_that_run_at_once_both_reach_readers(spark: SparkSession, tabl
     assert summary.summary["tidegate.verdict"] == "pass"
 
 
+def test_eight_attempts_that_commit_at_once_are_nobodys_conflict(
+    spark: SparkSession, table: str
+) -> None:
+    """Each commit comes second most of the time, and is made anew."""
+    publish(spark, spec(table, partition=NEXT), frame(spark, 1))
+    days = [{"ds": f"2014-01-0{day}"} for day in range(1, 9)]
+    attempts = [stepwise(spark, spec(table, partition=day), str(day)) for day in days]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(Stepwise.begin, attempts)) == [None] * 8
+        for each in attempts:
+            each.stage(frame(spark, 2))
+        assert [done.rows for done in pool.map(lambda each: each.publish(PASS), attempts)] == [
+            2
+        ] * 8
+    assert len(seen(spark, table)) == 17
+    assert refs(spark, table) == {"main"}
+
+
 def test_whole_table_replaced_by_somebody_else_meanwhile_is_a_publish_error(
     spark: SparkSession, table: str
 ) -> None:
@@ -311,9 +329,11 @@ def test_a_write_under_way_when_the_fence_rises_still_cannot_publish(
     assert Branch.of(asleep.key, asleep.attempt).name in refs(spark, table)
     with pytest.raises(PublishError, match="fenced off"):
         zombie.publish(PASS)
+    assert Branch.of(asleep.key, asleep.attempt).name not in refs(spark, table)
     newer.stage(frame(spark, 2))
     newer.publish(PASS)
     assert len(seen(spark, table)) == 2
+    assert refs(spark, table) == {"main"}
 
 
 def test_a_retry_publishes_what_was_judged_without_doing_the_work_again(

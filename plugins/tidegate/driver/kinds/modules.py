@@ -2,19 +2,18 @@
 
 import ast
 import sys
-import sysconfig
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import resolve_name
 from pathlib import Path
+from typing import Any
 
 from tidegate.contract import digest
 from tidegate.driver.kinds.job import PREFIX
 
 _PACKAGED = {"site-packages", "dist-packages"}
-_ENGINES = {"__main__", "tidegate", "pyspark", "py4j"}
+_ELSEWHERE = {"__main__", "tidegate", "pyspark", "py4j", *sys.stdlib_module_names}
 """Where these lie differs from cluster to cluster; none of them is the project's."""
-_STDLIB = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
 
 
 def local_modules(job: Path) -> dict[str, str]:
@@ -25,51 +24,43 @@ def local_modules(job: Path) -> dict[str, str]:
     by its path: Spark unpacks ``py_files`` to another folder each time.
     """
     hashes: dict[str, str] = {}
-    waiting = _imported()
-    named = set(_named_in(job.read_bytes(), ""))
-    while waiting or named:
-        for name in named - hashes.keys() - waiting.keys():
-            located = _located(name)
-            if located is not None:
-                waiting[name] = located
-        named = set()
-        if waiting:
-            name, located = waiting.popitem()
+    named = {*sys.modules, *_named_in(job.read_bytes(), "")}
+    while named:
+        name = named.pop()
+        located = _located(name)
+        if located is not None:
             text = _bytes(located)
             hashes[name] = digest(text)
-            named = set(_named_in(text, located.parent or ""))
+            named |= {*_named_in(text, located.parent or "")} - hashes.keys()
     return hashes
 
 
-def _imported() -> dict[str, ModuleSpec]:
-    found = {}
-    for name, module in list(sys.modules.items()):
-        located = getattr(module, "__spec__", None)
-        if isinstance(located, ModuleSpec) and _is_local(name, located):
-            found[name] = located
-    return found
-
-
-def _is_local(name: str, located: ModuleSpec) -> bool:
-    if _is_foreign(name) or not located.has_location or not located.origin:
-        return False
-    if located.origin.startswith(_STDLIB):
-        return False
-    return _PACKAGED.isdisjoint(Path(located.origin).parts)
-
-
-def _is_foreign(name: str) -> bool:
+def _located(name: str) -> Any:
+    """Find a module of the project's own, without importing it or the packages it lies in."""
     top = name.partition(".")[0]
-    return top in _ENGINES or top in sys.stdlib_module_names or top.startswith(PREFIX)
+    if top in _ELSEWHERE or top.startswith(PREFIX):
+        return None
+    located: Any = getattr(sys.modules.get(name), "__spec__", None) or _found(name)
+    if not getattr(located, "has_location", False):  # built in, or a folder without a file
+        return None
+    if _PACKAGED.isdisjoint(Path(located.origin).parts):
+        return located
+    return None
 
 
-def _bytes(located: ModuleSpec) -> bytes:
-    read = getattr(located.loader, "get_data", None)
-    if read is None:
-        return b""
+def _found(name: str) -> ModuleSpec | None:
+    outer = name.rpartition(".")[0]
+    if not outer:
+        return PathFinder.find_spec(name)
+    package = _found(outer)
+    return PathFinder.find_spec(name, getattr(package, "submodule_search_locations", None) or ())
+
+
+def _bytes(located: Any) -> bytes:
     try:
-        return bytes(read(located.origin))
-    except OSError:  # gone since it was imported: it has changed, and has no text any more
+        return bytes(located.loader.get_data(located.origin))
+    except (AttributeError, OSError):
+        # Gone since it was imported: it has changed. Or of a loader that keeps no text.
         return b""
 
 
@@ -94,19 +85,3 @@ def _named_from(node: ast.ImportFrom, package: str) -> Iterator[str]:
     yield module
     # What is imported from a package may be a module of it; what is not is not found.
     yield from (f"{module}.{each.name}" for each in node.names)
-
-
-def _located(name: str) -> ModuleSpec | None:
-    """Find a module of the project's own, without importing it or the packages it lies in."""
-    if _is_foreign(name):
-        return None
-    path: list[str] | None = None
-    located: ModuleSpec | None = None
-    parts = name.split(".")
-    for length in range(1, len(parts) + 1):
-        outer = ".".join(parts[:length])
-        located = PathFinder.find_spec(outer, path)
-        if located is None or (located.has_location and not _is_local(outer, located)):
-            return None
-        path = list(located.submodule_search_locations or ())
-    return located

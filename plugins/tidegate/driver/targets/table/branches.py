@@ -8,10 +8,13 @@ has removed it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from random import random
+from time import sleep
 from typing import Any
 
-from py4j.protocol import Py4JError
+from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import SparkSession
 
@@ -25,6 +28,9 @@ from tidegate.failures import rule_of
 RETENTION_MS = 30 * 24 * 3600 * 1000
 """How long held data and fences outlive their attempt, before Iceberg may expire them: 30 days."""
 _UNABLE = (ResourceExhausted, ClusterUnavailable, SpecError)
+_CAME_SECOND = "CommitFailedException"
+_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Seconds before a commit that came second is made anew, up to twice as long."""
 _GONE = "TABLE_OR_VIEW_NOT_FOUND"
 
 
@@ -51,28 +57,47 @@ class BranchedTable:
         """Read the table's current metadata, in one call to the JVM."""
         return Metadata(json.loads(iceberg_metadata(self._spark, self._load())))
 
+    def _commit(self, change: Callable[[], None]) -> None:
+        """Make a change, anew on the newest version each time another writer's commit came first.
+
+        Iceberg does so itself for a write, but for no transaction that changes refs; and eight
+        partitions that are published at once get in each other's way at every step.
+        """
+        for pause in _PAUSES:
+            try:
+                change()
+                return
+            except Py4JJavaError as error:
+                if _CAME_SECOND not in str(chain_of(error, self._spark)):
+                    raise
+            sleep(pause * (1 + random()))  # noqa: S311  (so that two do not meet again)
+        change()
+
     def open(self, branch: Branch) -> None:
         """Create both refs of an attempt at the head of main.
 
         A table nobody has written yet has no head: there an empty snapshot is made for them to
         point at.
         """
-        table = self._load()
-        head = table.currentSnapshot()
-        if head is None:
+        self._commit(lambda: self._open(branch))
+
+    def _open(self, branch: Branch) -> None:
+        now = self.metadata().refs
+        if MAIN not in now and branch.name not in now:
             # Two commits, as the empty snapshot has no id before the first. Killed between them,
             # the attempt leaves a branch without a token: it can publish nothing, and the next
             # attempt finds the branch by its name and removes it.
-            table.manageSnapshots().createBranch(branch.name).commit()
-            self._refs_at(table, self.metadata().refs[branch.name], branch.token)
+            self._load().manageSnapshots().createBranch(branch.name).commit()
+            now = self.metadata().refs
+        if branch.name in now:
+            self._refs_at(now[branch.name], branch.token)
         else:
-            self._refs_at(table, head.snapshotId(), branch.name, branch.token)
+            self._refs_at(now[MAIN], branch.name, branch.token)
 
-    @staticmethod
-    def _refs_at(table: Any, snapshot_id: int, *refs: str) -> None:
+    def _refs_at(self, snapshot_id: int, *refs: str) -> None:
         # No age limit yet: a ref is as old as its snapshot, and main's head may be older than any
         # limit; Iceberg's maintenance would remove the fence of an attempt at work.
-        change = table.manageSnapshots()
+        change = self._load().manageSnapshots()
         for ref in refs:
             change = change.createBranch(ref, snapshot_id)
         change.commit()
@@ -86,10 +111,17 @@ class BranchedTable:
             # The publish after this one names this attempt's refs, so the judged work has to be on
             # them: the refs of the try that did it went when the fence was raised. Killed between
             # that and this commit, no ref names the work any more, and the next try does it again.
-            self._load().manageSnapshots().replaceBranch(branch.name, snapshot_id).commit()
+            self._commit(
+                lambda: (
+                    self._load().manageSnapshots().replaceBranch(branch.name, snapshot_id).commit()
+                )
+            )
 
     def drop(self, *refs: str) -> None:
         """Remove the refs that still exist, in one commit."""
+        self._commit(lambda: self._drop(refs))
+
+    def _drop(self, refs: Sequence[str]) -> None:
         now = self.metadata().refs
         present = [ref for ref in refs if ref in now]
         if not present:
@@ -108,16 +140,19 @@ class BranchedTable:
         :raises PublishError: if a newer attempt has removed the token.
         """
         with _Commit(self, branch):
-            change = self._load().newTransaction()
-            # The age limit is why this commit names the token, and so fails without it: nothing
-            # else guards an append to a branch, which Iceberg would create anew. And what a verdict
-            # holds back may expire one day; before the verdict nothing may.
-            aged = change.manageSnapshots().setMaxRefAgeMs(branch.token, RETENTION_MS)
-            aged.setMaxRefAgeMs(branch.name, RETENTION_MS).commit()
-            _append_nothing(change, summary, branch.name)
-            # One commit: with the guard in a commit of its own, a fence could rise between the two.
-            change.commitTransaction()
+            self._commit(lambda: self._label(branch, summary))
         return self.metadata().refs[branch.name]
+
+    def _label(self, branch: Branch, summary: Mapping[str, str]) -> None:
+        change = self._load().newTransaction()
+        # The age limit is why this commit names the token, and so fails without it: nothing
+        # else guards an append to a branch, which Iceberg would create anew. And what a verdict
+        # holds back may expire one day; before the verdict nothing may.
+        aged = change.manageSnapshots().setMaxRefAgeMs(branch.token, RETENTION_MS)
+        aged.setMaxRefAgeMs(branch.name, RETENTION_MS).commit()
+        _append_nothing(change, summary, branch.name)
+        # One commit: with the guard in a commit of its own, a fence could rise between the two.
+        change.commitTransaction()
 
     def publish(self, branch: Branch, staged: int | None, summary: Mapping[str, str]) -> int:
         """Make the branch what readers of main see, and remove its refs, in one commit.
@@ -131,20 +166,23 @@ class BranchedTable:
             conflict.
         """
         with _Commit(self, branch):
-            now = self.metadata()
-            main = now.refs.get(MAIN)
-            # Main at any other ancestor was rolled back meanwhile: forwarded, it would bring back
-            # what somebody took away.
-            if main is None or main == now.base(branch.name, summary[FINGERPRINT]):
-                refs = self._load().manageSnapshots().fastForwardBranch(MAIN, branch.name)
-                # Removing the token in the commit that moves main is the fence: without the token
-                # all of it fails. In two commits, an older attempt could move main after a newer
-                # one has begun. If main moves after the look above, Iceberg refuses to forward it,
-                # and the retry starts from the main of then.
-                refs.removeBranch(branch.name).removeBranch(branch.token).commit()
-            else:
-                self._pick(branch, staged, summary)
+            self._commit(lambda: self._move(branch, staged, summary))
         return self.metadata().refs[MAIN]
+
+    def _move(self, branch: Branch, staged: int | None, summary: Mapping[str, str]) -> None:
+        now = self.metadata()
+        main = now.refs.get(MAIN)
+        # Main at any other ancestor was rolled back meanwhile: forwarded, it would bring back
+        # what somebody took away.
+        if main in (None, now.base(branch.name, summary[FINGERPRINT])):
+            refs = self._load().manageSnapshots().fastForwardBranch(MAIN, branch.name)
+            # Removing the token in the commit that moves main is the fence: without the token
+            # all of it fails. In two commits, an older attempt could move main after a newer
+            # one has begun. If main moves after the look above, Iceberg refuses to forward it,
+            # and the retry starts from the main of then.
+            refs.removeBranch(branch.name).removeBranch(branch.token).commit()
+        else:
+            self._pick(branch, staged, summary)
 
     def is_unable(self, error: Exception) -> bool:
         """Tell whether a commit was refused by the store and its disk, not by who else writes."""
@@ -194,6 +232,10 @@ class _Commit:
             return
         now = self._table.metadata()
         if self._branch.token not in now.refs:
+            with suppress(Py4JError, PySparkException):  # what is left, the next attempt drops
+                # A write that was under way when the fence rose has made the branch anew; without
+                # a token nobody can publish it, and it would outlive the newer attempt.
+                self._table.drop(self._branch.name)
             raise fenced_off(self._table.name, now, self._branch) from error
         if self._table.is_unable(error):
             return

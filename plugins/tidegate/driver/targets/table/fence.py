@@ -24,13 +24,13 @@ class Fence:
         before the try that it follows, and be fenced off until the clock has caught up.
         """
         now = self.table.metadata()
-        tries = now.earlier_tries(self.branch)
+        tries = [self.branch.submitted_ms - 1, *now.earlier_tries(self.branch)]
         for _, found in self._of_this_stage(now):
             # Only what is known to come before: a run that was deleted and made anew counts its
             # tries from one again.
-            if found.run_id == self.mine.run_id and found.is_before(self.branch.try_number):
+            if found.is_earlier_try_of(self.mine):
                 tries.append(found.submitted_ms)
-        return max([self.branch.submitted_ms, *(ms + 1 for ms in tries)])
+        return max(tries) + 1
 
     def raise_(self) -> Metadata:
         """Open this attempt's branch, remove those of older ones; return what was there between.
@@ -95,7 +95,7 @@ class Fence:
             if found.fingerprint != self.mine.fingerprint:
                 continue
             # A branch that main has left behind was judged beside rows that are no longer there.
-            if main is None or main == now.base(ref, found.fingerprint):
+            if main in (None, now.base(ref, found.fingerprint)):
                 return head
         return None
 

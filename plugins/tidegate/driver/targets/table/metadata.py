@@ -91,22 +91,21 @@ class Metadata:
     def rivals(self, branch: Branch) -> dict[str, int]:
         """Return other attempts' refs of this stage, with the time each was submitted (ms)."""
         found = {}
-        for ref, parts in self._attempts(branch):
-            found[ref] = int(parts["ms"])
-        for own in (branch.name, branch.token):
-            found.pop(own, None)
+        for parts in self._attempts(branch):
+            found[parts[0]] = int(parts["ms"])
+        found.pop(branch.name, None)
+        found.pop(branch.token, None)
         return found
 
     def earlier_tries(self, branch: Branch) -> list[int]:
         """Return when earlier tries of the branch's own run were submitted, by their refs (ms)."""
         found = []
-        for _, parts in self._attempts(branch):
+        for parts in self._attempts(branch):
             if parts["run"] == branch.run and int(parts["try"]) < branch.try_number:
                 found.append(int(parts["ms"]))
         return found
 
-    def _attempts(self, branch: Branch) -> Iterator[tuple[str, re.Match[str]]]:
-        for ref in self.refs:
-            parts = _NAME.fullmatch(ref)
-            if parts and parts["key"] == branch.key:
-                yield ref, parts
+    def _attempts(self, branch: Branch) -> Iterator[re.Match[str]]:
+        for parts in filter(None, map(_NAME.fullmatch, self.refs)):
+            if parts["key"] == branch.key:
+                yield parts
