@@ -7,8 +7,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import tests.conftest  # noqa: F401  (the environment of tests, before anything is imported)
-from tests.chaos.outcome import table
+from tests.chaos.outcome import Outcome, table
 from tests.chaos.seeds import Chaos
+
+
+def run(chaos: Chaos, seed: int) -> Outcome:
+    """Run a seed; one that breaks the run itself is one of the broken, not the end of the others."""
+    try:
+        return chaos.run(seed)
+    except Exception as error:
+        return Outcome(seed, "?", "?", faults=[f"{type(error).__name__}: {str(error)[:300]}"])
 
 
 def main() -> int:
@@ -23,7 +31,7 @@ def main() -> int:
     with TemporaryDirectory(prefix="tidegate-chaos-") as folder, Chaos(Path(folder)) as chaos:
         outcomes = []
         for seed in seeds:
-            outcomes.append(chaos.run(seed))
+            outcomes.append(run(chaos, seed))
             sys.stdout.write(f"{outcomes[-1].told()}\n")
             sys.stdout.flush()
     sys.stdout.write(f"\n{table(outcomes)}\n")
