@@ -223,7 +223,8 @@ class _Commit:
     """
 
     def __init__(self, table: BranchedTable, branch: Branch) -> None:
-        self._table, self._branch = table, branch
+        self._table = table
+        self._branch = branch
 
     def __enter__(self) -> None: ...
 
