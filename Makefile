@@ -10,7 +10,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SPARK_CONF_DIR := $(CURDIR)/conf
 
-.PHONY: help setup demo up test lint bench clean
+.PHONY: help setup demo up test chaos lint bench clean
 
 help:  ## Show this help
 	grep -hE '^[a-z]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -25,6 +25,10 @@ up: setup  ## Start Airflow with the DAGs and its UI, ready to trigger by hand
 
 test: setup .tidegate/chromium  ## Run every test: seconds first, real servers last
 	python -m pytest
+
+N ?= 40
+chaos: setup  ## Kill, crowd and disturb N stages at random (make chaos N=200); print what became of each
+	python -m tests.chaos $(N)
 
 lint: .venv/.installed  ## Check style, types and the import contracts
 	ruff check .

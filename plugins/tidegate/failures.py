@@ -13,6 +13,7 @@ from tidegate.errors import (
     ClusterUnavailable,
     DataError,
     JobError,
+    PublishError,
     ResourceExhausted,
     SpecError,
     TidegateError,
@@ -90,6 +91,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         by=("text",),
+        pattern=r"^CommitFailedException: |\nCommitFailedException: ",
+        error=PublishError,
+        means="others committed to the table faster than this attempt could",
+        machinery=True,
+    ),
+    Rule(
+        by=("text",),
         pattern=r"Python worker exited",
         error=ResourceExhausted,
         means="a Python worker was killed, mostly for its memory",
@@ -133,6 +141,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         by=("sqlstate",),
+        pattern=r"51024",
+        error=PublishError,
+        means="somebody changed a table's columns while it was read",
+        machinery=True,
+    ),
+    Rule(
+        by=("sqlstate",),
         pattern=r"42|0A|07|46|56|51|38",
         error=JobError,
         means="what the job asks of Spark cannot be: names, types, syntax",
@@ -166,7 +181,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         by=("text",),
-        pattern=r"AccessControlException|Mkdirs failed|Permission denied",
+        pattern=r"AccessControlException|Mkdirs failed|Permission denied|Read-only file system",
         error=SpecError,
         means="the driver's user may not do that",
     ),

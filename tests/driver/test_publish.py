@@ -15,8 +15,9 @@ from tidegate.contract import Judgement, Output, StageSpec
 from tidegate.driver.targets.provenance import Provenance
 from tidegate.driver.targets.settle import settle
 from tidegate.driver.targets.table import TableTarget
-from tidegate.driver.targets.table.branches import Branch, BranchedTable, Metadata
+from tidegate.driver.targets.table.branches import BranchedTable
 from tidegate.driver.targets.table.fence import Fence
+from tidegate.driver.targets.table.metadata import Branch, Metadata
 from tidegate.errors import JobError, PublishError, SpecError
 
 _names = (f"lake.db.t{number}" for number in count())
@@ -162,6 +163,24 @@ def test_two_dates_that_run_at_once_both_reach_readers(spark: SparkSession, tabl
     assert summary.summary["tidegate.verdict"] == "pass"
 
 
+def test_eight_attempts_that_commit_at_once_are_nobodys_conflict(
+    spark: SparkSession, table: str
+) -> None:
+    """Each commit comes second most of the time, and is made anew."""
+    publish(spark, spec(table, partition=NEXT), frame(spark, 1))
+    days = [{"ds": f"2014-01-0{day}"} for day in range(1, 9)]
+    attempts = [stepwise(spark, spec(table, partition=day), str(day)) for day in days]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(Stepwise.begin, attempts)) == [None] * 8
+        for each in attempts:
+            each.stage(frame(spark, 2))
+        assert [done.rows for done in pool.map(lambda each: each.publish(PASS), attempts)] == [
+            2
+        ] * 8
+    assert len(seen(spark, table)) == 17
+    assert refs(spark, table) == {"main"}
+
+
 def test_whole_table_replaced_by_somebody_else_meanwhile_is_a_publish_error(
     spark: SparkSession, table: str
 ) -> None:
@@ -173,6 +192,79 @@ def test_whole_table_replaced_by_somebody_else_meanwhile_is_a_publish_error(
     with pytest.raises(PublishError, match="could not be moved"):
         target.publish(PASS)
     assert len(seen(spark, table)) == 5
+
+
+@pytest.mark.parametrize("shape", [{"partition": DAY}, {}, {"mode": "append"}])
+def test_a_rollback_meanwhile_is_not_undone_by_the_publish(
+    spark: SparkSession, table: str, shape: dict[str, Any]
+) -> None:
+    good = publish(spark, spec(table, partition=NEXT), frame(spark, 1)).version
+    publish(spark, spec(table, partition={"ds": "2013-01-03"}, run_id="bad"), frame(spark, 9))
+    target = stepwise(spark, spec(table, run_id="r2", task_id="other", **shape), "f2")
+    target.begin()
+    target.stage(frame(spark, 2, ds="'2013-01-01'"))
+    spark.sql(f"CALL lake.system.rollback_to_snapshot('{table.partition('.')[2]}', {good})")
+    if "mode" in shape:
+        target.publish(PASS)
+        assert len(seen(spark, table)) == 3
+        return
+    with pytest.raises(PublishError, match="could not be moved"):
+        target.publish(PASS)
+    assert seen(spark, table) == [(0, "2013-01-02")]
+    retry = spec(table, run_id="r2", task_id="other", try_number=2, **shape)
+    done = publish(spark, retry, frame(spark, 2, ds="'2013-01-01'"), "f2")
+    assert done.note is None, "what was judged beside the bad rows is not resumed"
+    assert len(seen(spark, table)) == (3 if shape else 2)
+
+
+@pytest.mark.parametrize("dropped_before", ["stage", "publish"])
+def test_a_table_dropped_meanwhile_is_a_publish_error_and_the_retry_makes_it_anew(
+    spark: SparkSession, table: str, dropped_before: str
+) -> None:
+    publish(spark, spec(table, partition=DAY), frame(spark, 1))
+    target = stepwise(spark, spec(table, partition=DAY, run_id="r2"), "f2")
+    target.begin()
+    if dropped_before == "publish":
+        target.stage(frame(spark, 2))
+    spark.sql(f"DROP TABLE {table}")
+    with pytest.raises(PublishError, match="was dropped while"):
+        STEPS[dropped_before](target, frame(spark, 2))
+    publish(spark, spec(table, partition=DAY, run_id="r2", try_number=2), frame(spark, 2), "f2")
+    assert len(seen(spark, table)) == 2
+    assert refs(spark, table) == {"main"}
+
+
+@pytest.mark.parametrize("left", ["refs", "judged", "published", "held"])
+@pytest.mark.parametrize("made", [True, False])
+def test_a_retry_comes_behind_its_earlier_try_whatever_the_clock_says(
+    spark: SparkSession, table: str, left: str, made: bool
+) -> None:
+    if made:
+        publish(spark, spec(table, partition=NEXT), frame(spark, 1))
+    noon = 1_750_000_000_000
+    at = spec(table, partition=DAY, run_id="r2", submitted_ms=noon)
+    first = stepwise(spark, at, "same")
+    first.begin()
+    first.stage(frame(spark, 2))
+    if left == "judged":
+        judged = Provenance.of(at, "same").judged("pass").as_summary()
+        BranchedTable(spark, table).label(Branch.of(at.key, at.attempt), judged)
+    elif left == "published":
+        first.publish(PASS)
+    elif left == "held":
+        first.hold(CLOSED)
+    an_hour_before = {"try_number": 2, "submitted_ms": noon - 3_600_000}
+    again = spec(table, partition=DAY, run_id="r2", **an_hour_before)
+    done = publish(spark, again, frame(spark, 2), "same")
+    assert (done.note is not None) == (left in ("judged", "published"))
+    assert len(seen(spark, table)) == (3 if made else 2)
+    assert refs(spark, table) == {"main"}
+    if left == "refs":
+        with pytest.raises(PublishError, match="fenced off"):
+            first.publish(PASS)
+    earlier_run = spec(table, partition=DAY, run_id="r1", submitted_ms=noon - 1)
+    with pytest.raises(PublishError, match="fenced off"):
+        publish(spark, earlier_run, frame(spark, 5))
 
 
 STEPS: dict[str, Callable[[Stepwise, DataFrame], object]] = {
@@ -237,9 +329,11 @@ def test_a_write_under_way_when_the_fence_rises_still_cannot_publish(
     assert Branch.of(asleep.key, asleep.attempt).name in refs(spark, table)
     with pytest.raises(PublishError, match="fenced off"):
         zombie.publish(PASS)
+    assert Branch.of(asleep.key, asleep.attempt).name not in refs(spark, table)
     newer.stage(frame(spark, 2))
     newer.publish(PASS)
     assert len(seen(spark, table)) == 2
+    assert refs(spark, table) == {"main"}
 
 
 def test_a_retry_publishes_what_was_judged_without_doing_the_work_again(

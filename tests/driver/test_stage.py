@@ -1,6 +1,7 @@
 """A whole attempt inside the driver: what comes out of good input, and of all bad input."""
 
 import re
+import sys
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
@@ -80,7 +81,16 @@ def test_a_stage_publishes_and_reports_what_it_did(bench: Bench) -> None:
     assert report.judgement is not None
     assert (report.judgement.verdict, len(report.judgement.expectations)) == ("pass", 2)
     assert [i.name for i in report.inputs] == ["orders"]
-    assert list(report.steps) == ["session", "inputs", "fence", "job", "write", "gate", "publish"]
+    assert list(report.steps) == [
+        "session",
+        "load",
+        "inputs",
+        "fence",
+        "job",
+        "write",
+        "gate",
+        "publish",
+    ]
     assert report.spark["input_rows"] >= 2
     assert not (bench.folder / "data_docs.html").exists()
 
@@ -137,6 +147,53 @@ def test_a_retry_with_the_report_lost_finds_its_own_publication(bench: Bench) ->
     assert report.output is not None
     assert report.output.note == "already published by try 1"
     assert "write" not in report.steps
+
+
+HELPED = """import sys
+sys.path.insert(0, {folder!r})
+import near{number}
+
+
+def run(spark):
+    import far{number}
+
+    return spark.createDataFrame([(near{number}.N + far{number}.N,)], "n INT")
+"""
+
+
+@pytest.mark.parametrize("changed", ["near", "far", "deep", None])
+def test_a_retry_resumes_only_while_every_module_the_job_imports_is_the_same(
+    bench: Bench, changed: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``near`` is imported with the job, ``far`` when it runs, and ``deep`` by ``far``."""
+    monkeypatch.setattr("sys.path", list(sys.path))
+    number = bench.table.rpartition("t")[2]
+    job = HELPED.format(folder=str(bench.folder), number=number)
+    bench.file(f"near{number}.py", "N = 1\n")
+    bench.file(f"far{number}.py", f"import deep{number}\nN = deep{number}.N\n")
+    bench.file(f"deep{number}.py", "N = 2\n")
+    bench.run(job, reads={})
+    assert bench.rows() == [(3,)]
+    if changed:
+        bench.file(f"{changed}{number}.py", "N = 40 + 1  # longer than it was\n")
+    for name in ("near", "far", "deep"):
+        del sys.modules[f"{name}{number}"]  # another try is another process
+    _, report = bench.run(job, reads={}, try_number=2)
+    assert report.outcome == "published"
+    assert ("write" in report.steps) == bool(changed)
+    expected = {"near": 43, "far": 42, "deep": 42, None: 3}[changed]
+    assert bench.rows() == [(expected,)]
+
+
+def test_a_job_that_cannot_be_imported_fences_nobody_off(bench: Bench) -> None:
+    bench.run(run_id="r1")
+    _, report = bench.run("import nothing_of_that_name\n", run_id="r2")
+    assert report.failure is not None
+    assert report.failure.type == "SpecError"
+    assert "nothing_of_that_name" in report.failure.message
+    assert list(report.steps) == ["session", "load"]
+    names = bench.spark.sql(f"SELECT name FROM {bench.table}.refs").collect()
+    assert [row.name for row in names] == ["main"]
 
 
 def test_a_cleared_task_does_its_work_anew(bench: Bench) -> None:

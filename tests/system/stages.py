@@ -154,6 +154,7 @@ class Attempt:
                 "environment": {MARK: self._mark, "PYTHONPATH": path, **variables},
             }
         )
+        self.pid = pid
         self._task = psutil.Process(pid)
 
     def report(self) -> Report:

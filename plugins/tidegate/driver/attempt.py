@@ -7,12 +7,11 @@ from pyspark.sql import SparkSession
 from tidegate.contract import Output, StageSpec, digest, secrets_of
 from tidegate.driver.gate import open_gate
 from tidegate.driver.inputs import Opened, open_inputs
-from tidegate.driver.kinds import produce
+from tidegate.driver.kinds import Loaded, load
 from tidegate.driver.record import Record
 from tidegate.driver.session import open_session
 from tidegate.driver.targets import open_target
 from tidegate.driver.targets.settle import Settled, settle
-from tidegate.driver.targets.target import Fenced
 
 
 def start(spec: StageSpec, record: Record) -> SparkSession:
@@ -27,43 +26,41 @@ def start(spec: StageSpec, record: Record) -> SparkSession:
 
 
 def settle_attempt(spec: StageSpec, spark: SparkSession, record: Record) -> Settled:
-    """Open the inputs, fence older attempts off, run the job, and settle what it returns.
+    """Load the job, open its inputs, fence older attempts off, run it, and settle its output.
 
     :raises Exception: whatever a step raises.
     """
+    with record.step("load"):
+        # Before the fence, which needs to know what the job imports; and a job that cannot be
+        # loaded fences nobody off.
+        job = load(spec)
     with record.step("inputs"):
         opened = open_inputs(spark, spec.reads)
         record.inputs = opened.inputs
         # The gate opens here: what is wrong with a suite is known before anything is written.
         gate = open_gate(spark, spec.suite, spec.params)
-        target = open_target(spark, spec, fingerprint(spec, opened), opened.inputs)
+        target = open_target(spark, spec, fingerprint(spec, opened, job), opened.inputs)
     with record.step("fence"):
         begun = target.begin()
     if isinstance(begun, Output):
         return Settled(outcome="published", output=begun)
-    output = _run_job(spec, spark, opened, begun, record)
+    with ExitStack() as undo:
+        # A job that fails leaves no branch behind, only the token that fences older attempts off.
+        undo.callback(begun.discard)
+        with record.step("job"):
+            output = job.produce(spark, opened.offered)
+        undo.pop_all()
     return settle(begun, output, gate, record)
 
 
-def _run_job(
-    spec: StageSpec, spark: SparkSession, opened: Opened, fenced: Fenced, record: Record
-) -> object:
-    with ExitStack() as undo:
-        # A job that fails leaves no branch behind, only the token that fences older attempts off.
-        undo.callback(fenced.discard)
-        with record.step("job"):
-            output = produce(spec, spark, opened.offered)
-        undo.pop_all()
-    return output
-
-
-def fingerprint(spec: StageSpec, opened: Opened) -> str:
+def fingerprint(spec: StageSpec, opened: Opened, job: Loaded) -> str:
     """Name this work: one run of the same code on the same inputs, until the task is cleared."""
     work = (
         spec.key,
         spec.mode,
         spec.engine,
         spec.job_sha256,
+        job.modules,
         spec.suite.sha256,
         spec.params,
         opened.states,

@@ -1,56 +1,71 @@
 """The kinds of stage: how each turns named inputs into one output."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from tidegate.contract import Kind, StageSpec, digest
-from tidegate.driver.kinds.job import call_by_name, load_run
+from tidegate.driver.kinds.job import Run, call_by_name, load_run
+from tidegate.driver.kinds.modules import local_modules
 from tidegate.errors import SpecError
 
 Inputs = Mapping[str, object]
-Produce = Callable[[StageSpec, SparkSession, Inputs], object]
+Produce = Callable[[SparkSession, Inputs], object]
 
 
-def produce(spec: StageSpec, spark: SparkSession, inputs: Inputs) -> object:
-    """Run the stage's job on its opened inputs; for a frame this builds a plan and starts no work.
+@dataclass(frozen=True)
+class Loaded:
+    """A job, loaded and not yet run.
 
-    :return: a frame (batch, sql, graph, gate) or a ``registry.trained.Trained``.
+    :param produce: runs it on the stage's opened inputs; for a frame this builds a plan and starts
+        no work. It returns a frame (batch, sql, graph, gate) or a ``registry.trained.Trained``.
+    :param modules: the SHA-256 of each module of the project's own that it imports, by name.
+    """
+
+    produce: Produce
+    modules: Mapping[str, str] = field(default_factory=dict)
+
+
+def load(spec: StageSpec) -> Loaded:
+    """Load the stage's job: import it, and know what it imports; nothing of it runs.
+
     :raises SpecError: if the job file is missing, is not what was submitted, or does not fit its
         kind.
     """
-    return KINDS[spec.kind](spec, spark, inputs)
+    return KINDS[spec.kind](spec)
 
 
-def _batch(spec: StageSpec, spark: SparkSession, inputs: Inputs) -> object:
-    return call_by_name(load_run(_unchanged(spec)), _offered(spec, spark, inputs))
+def _batch(spec: StageSpec) -> Loaded:
+    return _python(spec, call_by_name)
 
 
-def _sql(spec: StageSpec, spark: SparkSession, inputs: Inputs) -> object:
+def _sql(spec: StageSpec) -> Loaded:
     from tidegate.driver.kinds import sql
 
-    return sql.produce(spark, Path(_unchanged(spec)), spec.params)
+    job = Path(_unchanged(spec))
+    return Loaded(lambda spark, inputs: sql.produce(spark, job, spec.params))
 
 
-def _train(spec: StageSpec, spark: SparkSession, inputs: Inputs) -> object:
+def _train(spec: StageSpec) -> Loaded:
     from tidegate.driver.kinds import train
 
-    return train.produce(load_run(_unchanged(spec)), _offered(spec, spark, inputs))
+    return _python(spec, train.produce)
 
 
-def _graph(spec: StageSpec, spark: SparkSession, inputs: Inputs) -> object:
+def _graph(spec: StageSpec) -> Loaded:
     from tidegate.driver.kinds import graph
 
-    run = load_run(_unchanged(spec))
-    return graph.produce(run, _offered(spec, spark, inputs), spec.engine or "graphx")
+    engine = spec.engine or "graphx"
+    return _python(spec, lambda run, offered: graph.produce(run, offered, engine))
 
 
-def _gate(spec: StageSpec, spark: SparkSession, inputs: Inputs) -> object:
-    return inputs[spec.reads[0].name]
+def _gate(spec: StageSpec) -> Loaded:
+    return Loaded(lambda spark, inputs: inputs[spec.reads[0].name])
 
 
-KINDS: Mapping[Kind, Produce] = {
+KINDS: Mapping[Kind, Callable[[StageSpec], Loaded]] = {
     "batch": _batch,
     "sql": _sql,
     "train": _train,
@@ -58,6 +73,16 @@ KINDS: Mapping[Kind, Produce] = {
     "gate": _gate,
 }
 """Each imports its file when it is called: a batch stage pays nothing for graphs."""
+
+
+def _python(spec: StageSpec, call: Callable[[Run, Inputs], object]) -> Loaded:
+    job = _unchanged(spec)
+    run = load_run(job)
+
+    def produce(spark: SparkSession, inputs: Inputs) -> object:
+        return call(run, _offered(spec, spark, inputs))
+
+    return Loaded(produce, local_modules(Path(job)))
 
 
 def _offered(spec: StageSpec, spark: SparkSession, inputs: Inputs) -> Inputs:

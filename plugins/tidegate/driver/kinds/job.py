@@ -11,6 +11,8 @@ from pyspark.cloudpickle import register_pickle_by_value
 from tidegate.errors import SpecError
 
 Run = Callable[..., object]
+PREFIX = "tidegate_job_"
+"""Begins the name of every job's module."""
 
 
 def load_run(path: str) -> Run:
@@ -19,7 +21,7 @@ def load_run(path: str) -> Run:
     :raises SpecError: if the file is missing, does not compile, or defines no ``run``.
     """
     file = Path(path)
-    located = spec_from_file_location(f"tidegate_job_{file.stem}", file)
+    located = spec_from_file_location(f"{PREFIX}{file.stem}", file)
     if located is None or located.loader is None or not file.is_file():
         raise SpecError(f"job {path}: no such Python file")
     module = module_from_spec(located)

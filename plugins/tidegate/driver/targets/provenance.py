@@ -68,6 +68,12 @@ class Provenance:
         """Whether it was judged and let through."""
         return self.verdict in PASSING
 
+    def is_earlier_try_of(self, other: Self) -> bool:
+        """Whether it is known to be of an earlier try of the same run."""
+        if self.run_id != other.run_id or not self.try_number.isdigit():
+            return False
+        return int(self.try_number) < int(other.try_number)
+
     def judged(self, verdict: Verdict) -> Self:
         """Return this provenance with its verdict."""
         return replace(self, verdict=verdict)

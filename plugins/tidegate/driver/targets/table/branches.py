@@ -8,96 +8,30 @@ has removed it.
 """
 
 import json
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from random import random
+from time import sleep
 from typing import Any
 
-from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
+from py4j.protocol import Py4JError, Py4JJavaError
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import SparkSession
 
-from tidegate.contract import Attempt, digest
+from tidegate.driver.diagnose import chain_of, decisive_of
 from tidegate.driver.jvm import iceberg_metadata, iceberg_table
-from tidegate.errors import PublishError
+from tidegate.driver.targets.provenance import FINGERPRINT
+from tidegate.driver.targets.table.metadata import MAIN, Branch, Metadata
+from tidegate.errors import ClusterUnavailable, PublishError, ResourceExhausted, SpecError
+from tidegate.failures import rule_of
 
-MAIN = "main"
 RETENTION_MS = 30 * 24 * 3600 * 1000
 """How long held data and fences outlive their attempt, before Iceberg may expire them: 30 days."""
-_NAME = re.compile(
-    r"stage_(?P<key>[0-9a-f]{12})_(?P<ms>\d+)_[0-9a-f]{6}_t(?P<attempt>\d+)(?P<token>_token)?"
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Branch:
-    """The pair of refs of one attempt.
-
-    Attempts of one stage share ``key`` and are ordered by ``submitted_ms``.
-    """
-
-    name: str
-    key: str
-    submitted_ms: int
-
-    @classmethod
-    def of(cls, stage_key: str, attempt: Attempt) -> "Branch":
-        """Name the branch of ``attempt``; pure, so an attempt can find what it left behind."""
-        key = digest(stage_key.encode())[:12]
-        run = digest(attempt.run_id.encode())[:6]
-        name = f"stage_{key}_{attempt.submitted_ms}_{run}_t{attempt.try_number}"
-        return cls(name=name, key=key, submitted_ms=attempt.submitted_ms)
-
-    @property
-    def token(self) -> str:
-        """The ref that fences this attempt off once it is gone."""
-        return f"{self.name}_token"
-
-
-class Metadata:
-    """One version of a table's metadata, as Iceberg's own JSON document."""
-
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        self.refs: dict[str, int] = {
-            name: ref["snapshot-id"] for name, ref in document.get("refs", {}).items()
-        }
-        self.snapshots: dict[int, dict[str, Any]] = {
-            snapshot["snapshot-id"]: snapshot for snapshot in document.get("snapshots", [])
-        }
-        columns: dict[int, str] = {}
-        for schema in document["schemas"]:
-            columns |= {column["id"]: column["name"] for column in schema["fields"]}
-        specs = {spec["spec-id"]: spec["fields"] for spec in document["partition-specs"]}
-        self.identity: set[str] = set()
-        self.other_transforms: list[str] = []
-        for part in specs[document["default-spec-id"]]:
-            if part["transform"] == "identity":
-                self.identity.add(columns.get(part["source-id"], "?"))
-            else:
-                self.other_transforms.append(part["name"])
-
-    def summary(self, snapshot_id: int) -> dict[str, str]:
-        """Return a snapshot's summary; empty if the snapshot has expired."""
-        summary: dict[str, str] = self.snapshots.get(snapshot_id, {}).get("summary", {})
-        return summary
-
-    def history(self, ref: str) -> Iterator[int]:
-        """Yield the snapshot ids that ``ref`` is made of, newest first."""
-        at = self.refs.get(ref)
-        while at is not None and at in self.snapshots:
-            yield at
-            at = self.snapshots[at].get("parent-snapshot-id")
-
-    def rivals(self, branch: Branch) -> dict[str, int]:
-        """Return other attempts' refs of this stage, with the time each was submitted (ms)."""
-        found = {}
-        for ref in self.refs:
-            parts = _NAME.fullmatch(ref)
-            if parts and parts["key"] == branch.key:
-                found[ref] = int(parts["ms"])
-        for own in (branch.name, branch.token):
-            found.pop(own, None)
-        return found
+_UNABLE = (ResourceExhausted, ClusterUnavailable, SpecError)
+_CAME_SECOND = "CommitFailedException"
+_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Seconds before a commit that came second is made anew, up to twice as long."""
+_GONE = "TABLE_OR_VIEW_NOT_FOUND"
 
 
 class BranchedTable:
@@ -108,11 +42,36 @@ class BranchedTable:
         self.name = name
 
     def _load(self) -> Any:
-        return iceberg_table(self._spark, self.name)
+        try:
+            return iceberg_table(self._spark, self.name)
+        except AnalysisException as error:
+            if error.getCondition() != _GONE:
+                raise
+            # Nothing is wrong with the job: the table was there when this attempt began, and the
+            # next try creates it.
+            raise PublishError(
+                f"{self.name}: the table was dropped while this attempt worked"
+            ) from error
 
     def metadata(self) -> Metadata:
         """Read the table's current metadata, in one call to the JVM."""
         return Metadata(json.loads(iceberg_metadata(self._spark, self._load())))
+
+    def _commit(self, change: Callable[[], None]) -> None:
+        """Make a change, anew on the newest version each time another writer's commit came first.
+
+        Iceberg does so itself for a write, but for no transaction that changes refs; and eight
+        partitions that are published at once get in each other's way at every step.
+        """
+        for pause in _PAUSES:
+            try:
+                change()
+                return
+            except Py4JJavaError as error:
+                if _CAME_SECOND not in str(chain_of(error, self._spark)):
+                    raise
+            sleep(pause * (1 + random()))  # noqa: S311  (so that two do not meet again)
+        change()
 
     def open(self, branch: Branch) -> None:
         """Create both refs of an attempt at the head of main.
@@ -120,22 +79,25 @@ class BranchedTable:
         A table nobody has written yet has no head: there an empty snapshot is made for them to
         point at.
         """
-        table = self._load()
-        head = table.currentSnapshot()
-        if head is None:
+        self._commit(lambda: self._open(branch))
+
+    def _open(self, branch: Branch) -> None:
+        now = self.metadata().refs
+        if MAIN not in now and branch.name not in now:
             # Two commits, as the empty snapshot has no id before the first. Killed between them,
             # the attempt leaves a branch without a token: it can publish nothing, and the next
             # attempt finds the branch by its name and removes it.
-            table.manageSnapshots().createBranch(branch.name).commit()
-            self._refs_at(table, self.metadata().refs[branch.name], branch.token)
+            self._load().manageSnapshots().createBranch(branch.name).commit()
+            now = self.metadata().refs
+        if branch.name in now:
+            self._refs_at(now[branch.name], branch.token)
         else:
-            self._refs_at(table, head.snapshotId(), branch.name, branch.token)
+            self._refs_at(now[MAIN], branch.name, branch.token)
 
-    @staticmethod
-    def _refs_at(table: Any, snapshot_id: int, *refs: str) -> None:
+    def _refs_at(self, snapshot_id: int, *refs: str) -> None:
         # No age limit yet: a ref is as old as its snapshot, and main's head may be older than any
         # limit; Iceberg's maintenance would remove the fence of an attempt at work.
-        change = table.manageSnapshots()
+        change = self._load().manageSnapshots()
         for ref in refs:
             change = change.createBranch(ref, snapshot_id)
         change.commit()
@@ -149,10 +111,17 @@ class BranchedTable:
             # The publish after this one names this attempt's refs, so the judged work has to be on
             # them: the refs of the try that did it went when the fence was raised. Killed between
             # that and this commit, no ref names the work any more, and the next try does it again.
-            self._load().manageSnapshots().replaceBranch(branch.name, snapshot_id).commit()
+            self._commit(
+                lambda: (
+                    self._load().manageSnapshots().replaceBranch(branch.name, snapshot_id).commit()
+                )
+            )
 
     def drop(self, *refs: str) -> None:
         """Remove the refs that still exist, in one commit."""
+        self._commit(lambda: self._drop(refs))
+
+    def _drop(self, refs: Sequence[str]) -> None:
         now = self.metadata().refs
         present = [ref for ref in refs if ref in now]
         if not present:
@@ -171,16 +140,19 @@ class BranchedTable:
         :raises PublishError: if a newer attempt has removed the token.
         """
         with _Commit(self, branch):
-            change = self._load().newTransaction()
-            # The age limit is why this commit names the token, and so fails without it: nothing
-            # else guards an append to a branch, which Iceberg would create anew. And what a verdict
-            # holds back may expire one day; before the verdict nothing may.
-            aged = change.manageSnapshots().setMaxRefAgeMs(branch.token, RETENTION_MS)
-            aged.setMaxRefAgeMs(branch.name, RETENTION_MS).commit()
-            _append_nothing(change, summary, branch.name)
-            # One commit: with the guard in a commit of its own, a fence could rise between the two.
-            change.commitTransaction()
+            self._commit(lambda: self._label(branch, summary))
         return self.metadata().refs[branch.name]
+
+    def _label(self, branch: Branch, summary: Mapping[str, str]) -> None:
+        change = self._load().newTransaction()
+        # The age limit is why this commit names the token, and so fails without it: nothing
+        # else guards an append to a branch, which Iceberg would create anew. And what a verdict
+        # holds back may expire one day; before the verdict nothing may.
+        aged = change.manageSnapshots().setMaxRefAgeMs(branch.token, RETENTION_MS)
+        aged.setMaxRefAgeMs(branch.name, RETENTION_MS).commit()
+        _append_nothing(change, summary, branch.name)
+        # One commit: with the guard in a commit of its own, a fence could rise between the two.
+        change.commitTransaction()
 
     def publish(self, branch: Branch, staged: int | None, summary: Mapping[str, str]) -> int:
         """Make the branch what readers of main see, and remove its refs, in one commit.
@@ -194,18 +166,29 @@ class BranchedTable:
             conflict.
         """
         with _Commit(self, branch):
-            now = self.metadata()
-            main = now.refs.get(MAIN)
-            if main is None or main in now.history(branch.name):
-                refs = self._load().manageSnapshots().fastForwardBranch(MAIN, branch.name)
-                # Removing the token in the commit that moves main is the fence: without the token
-                # all of it fails. In two commits, an older attempt could move main after a newer
-                # one has begun. If main moves after the look above, Iceberg refuses to forward it,
-                # and the retry starts from the main of then.
-                refs.removeBranch(branch.name).removeBranch(branch.token).commit()
-            else:
-                self._pick(branch, staged, summary)
+            self._commit(lambda: self._move(branch, staged, summary))
         return self.metadata().refs[MAIN]
+
+    def _move(self, branch: Branch, staged: int | None, summary: Mapping[str, str]) -> None:
+        now = self.metadata()
+        main = now.refs.get(MAIN)
+        # Main at any other ancestor was rolled back meanwhile: forwarded, it would bring back
+        # what somebody took away.
+        if main in (None, now.base(branch.name, summary[FINGERPRINT])):
+            refs = self._load().manageSnapshots().fastForwardBranch(MAIN, branch.name)
+            # Removing the token in the commit that moves main is the fence: without the token
+            # all of it fails. In two commits, an older attempt could move main after a newer
+            # one has begun. If main moves after the look above, Iceberg refuses to forward it,
+            # and the retry starts from the main of then.
+            refs.removeBranch(branch.name).removeBranch(branch.token).commit()
+        else:
+            self._pick(branch, staged, summary)
+
+    def is_unable(self, error: Exception) -> bool:
+        """Tell whether a commit was refused by the store and its disk, not by who else writes."""
+        chain = chain_of(error, self._spark)
+        rule = rule_of(chain, decisive_of(chain))
+        return rule is not None and rule.error in _UNABLE
 
     def _pick(self, branch: Branch, staged: int | None, summary: Mapping[str, str]) -> None:
         change = self._load().newTransaction()
@@ -236,7 +219,7 @@ class _Commit:
     Iceberg tells a missing token and a main that cannot be forwarded by the same class, so the refs
     are asked: an attempt without a token is fenced off, any other refusal is a conflict. Both are
     safe to retry. A store that does not answer does not answer this question either, and that error
-    is for the diagnosis.
+    is for the diagnosis, as is a disk that is full or may not be written to.
     """
 
     def __init__(self, table: BranchedTable, branch: Branch) -> None:
@@ -250,7 +233,13 @@ class _Commit:
             return
         now = self._table.metadata()
         if self._branch.token not in now.refs:
+            with suppress(Py4JError, PySparkException):  # what is left, the next attempt drops
+                # A write that was under way when the fence rose has made the branch anew; without
+                # a token nobody can publish it, and it would outlive the newer attempt.
+                self._table.drop(self._branch.name)
             raise fenced_off(self._table.name, now, self._branch) from error
+        if self._table.is_unable(error):
+            return
         reason = str(getattr(error, "java_exception", error)).splitlines()[0]
         raise PublishError(
             f"{self._table.name}: the judged snapshot could not be moved to main, which is now at "

@@ -4,13 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tidegate.driver.targets.provenance import Provenance
-from tidegate.driver.targets.table.branches import (
-    MAIN,
-    Branch,
-    BranchedTable,
-    Metadata,
-    fenced_off,
-)
+from tidegate.driver.targets.table.branches import BranchedTable, fenced_off
+from tidegate.driver.targets.table.metadata import MAIN, Branch, Metadata
 from tidegate.errors import SpecError
 
 
@@ -21,6 +16,21 @@ class Fence:
     table: BranchedTable
     branch: Branch
     mine: Provenance
+
+    def turn(self) -> int:
+        """Return what orders this attempt: its time, or right behind an earlier try of its run.
+
+        Clocks are set back, and workers' clocks differ: by its time alone, a retry could come
+        before the try that it follows, and be fenced off until the clock has caught up.
+        """
+        now = self.table.metadata()
+        tries = [self.branch.submitted_ms - 1, *now.earlier_tries(self.branch)]
+        for _, found in self._of_this_stage(now):
+            # Only what is known to come before: a run that was deleted and made anew counts its
+            # tries from one again.
+            if found.is_earlier_try_of(self.mine):
+                tries.append(found.submitted_ms)
+        return max(tries) + 1
 
     def raise_(self) -> Metadata:
         """Open this attempt's branch, remove those of older ones; return what was there between.
@@ -85,7 +95,7 @@ class Fence:
             if found.fingerprint != self.mine.fingerprint:
                 continue
             # A branch that main has left behind was judged beside rows that are no longer there.
-            if main is None or main in now.history(ref):
+            if main in (None, now.base(ref, found.fingerprint)):
                 return head
         return None
 

@@ -8,13 +8,9 @@ from tidegate.contract import Judgement, Outcome, Output
 from tidegate.driver.gate.facts import FileFacts
 from tidegate.driver.jvm.catalogs import add_columns
 from tidegate.driver.targets.provenance import Provenance
-from tidegate.driver.targets.table.branches import (
-    MAIN,
-    BranchedTable,
-    Metadata,
-    fenced_off,
-)
+from tidegate.driver.targets.table.branches import BranchedTable, fenced_off
 from tidegate.driver.targets.table.file_facts import facts_of_added
+from tidegate.driver.targets.table.metadata import MAIN, Metadata
 from tidegate.driver.targets.table.names import column
 from tidegate.driver.targets.table.writes import Place, WriteMode
 

@@ -11,8 +11,9 @@ from tidegate.contract import Output, StageSpec
 from tidegate.driver.gate import Gate
 from tidegate.driver.jvm.catalogs import create_table
 from tidegate.driver.targets.provenance import Provenance
-from tidegate.driver.targets.table.branches import MAIN, Branch, BranchedTable, fenced_off
+from tidegate.driver.targets.table.branches import BranchedTable, fenced_off
 from tidegate.driver.targets.table.fence import Fence
+from tidegate.driver.targets.table.metadata import MAIN, Branch
 from tidegate.driver.targets.table.names import quoted_table
 from tidegate.driver.targets.table.schema import OUTSIDE, check_names, fit, with_partition
 from tidegate.driver.targets.table.staged import (
@@ -52,7 +53,10 @@ class TableTarget:
             branch=Branch.of(spec.key, spec.attempt),
             provenance=Provenance.of(spec, fingerprint),
         )
-        self._fence = Fence(self._place.table, self._place.branch, self._place.provenance)
+
+    @property
+    def _fence(self) -> Fence:
+        return Fence(self._place.table, self._place.branch, self._place.provenance)
 
     def begin(self) -> "Unmade | FencedTable | Output":
         """Fence off older attempts; publish at once what a try of this run left judged and passed.
@@ -62,6 +66,7 @@ class TableTarget:
         """
         if not self._spark.catalog.tableExists(self._name):
             return Unmade(self)
+        self._take_turn()
         published = self._fence.published(once=self._spec.mode == "append")
         if published is not None:
             return self._already(published)
@@ -78,6 +83,7 @@ class TableTarget:
         :raises PublishError: if a newer attempt has begun, or an older try of this run has appended
             its rows while this one began.
         """
+        self._take_turn()  # of a table made since, nothing was known before
         base = self._fence.raise_().refs.get(MAIN)
         if self._spec.mode == "append":
             self._require_unpublished()
@@ -101,6 +107,9 @@ class TableTarget:
             # Another attempt has created it meanwhile: that one will do.
             if not self._spark.catalog.tableExists(self._name):
                 raise
+
+    def _take_turn(self) -> None:
+        self._place = self._place.at_turn(self._fence.turn())
 
     def _require_unpublished(self) -> None:
         # Looked for again, behind the fence: until it rose, an older try could still publish, and
@@ -183,11 +192,12 @@ class FencedTable:
         :raises JobError: if a row lies outside the stage's partition.
         :raises PublishError: if a newer attempt has begun.
         """
+        now = self.place.table.metadata()
         schema = self.place.schema
         frame = with_partition(_frame(output), self.spec.partition, schema)
         check_names(frame, self.spec)
         fitted, added = fit(frame, schema, self.place.table.name)
-        check_partitioning(self.spec, self.place.table.metadata())
+        check_partitioning(self.spec, now)
         try:
             if added:
                 return self._beside(fitted, added, gate)

@@ -1,7 +1,7 @@
 """How rows are written aside: a small class a write mode."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import and_
 from typing import Protocol
@@ -14,7 +14,8 @@ from pyspark.sql.types import StructType
 
 from tidegate.contract import StageSpec
 from tidegate.driver.targets.provenance import Provenance
-from tidegate.driver.targets.table.branches import Branch, BranchedTable, Metadata
+from tidegate.driver.targets.table.branches import BranchedTable
+from tidegate.driver.targets.table.metadata import Branch, Metadata
 from tidegate.driver.targets.table.names import column, quoted_table
 from tidegate.errors import SpecError, TidegateError
 
@@ -65,6 +66,14 @@ class Place:
         for key, value in self.provenance.as_summary().items():
             writer = writer.option(f"snapshot-property.{key}", value)
         return writer
+
+    def at_turn(self, order: int) -> "Place":
+        """Return this place for an attempt that is ordered by ``order``."""
+        return replace(
+            self,
+            branch=replace(self.branch, submitted_ms=order),
+            provenance=replace(self.provenance, submitted_ms=order),
+        )
 
     def drop_sidecar(self) -> None:
         """Drop the sidecar, if there is one."""
