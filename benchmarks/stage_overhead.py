@@ -1,4 +1,4 @@
-"""What the frame around a job costs: a stage over an empty gate, against a bare spark-submit."""
+"""What the frame around a job costs: a stage over an empty and a real gate, and spark-submit."""
 
 import json
 import os
@@ -6,8 +6,11 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from benchmarks.sessions import ROOT
 from benchmarks.tables import show
@@ -44,11 +47,31 @@ def bare(folder: Path) -> None:
         )
 
 
-def stage(folder: Path, number: int) -> dict[str, float]:
+GATE = [
+    {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "id"}},
+    {"type": "expect_column_values_to_be_between", "kwargs": {"column": "amount", "min_value": 0}},
+    {"type": "expect_column_mean_to_be_between", "kwargs": {"column": "amount", "min_value": 0}},
+    {"type": "expect_column_values_to_be_unique", "kwargs": {"column": "id"}},
+    {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1}},
+]
+
+
+class Nobody:
+    """Hears nothing of what a driver tells."""
+
+    def say(self, text: str) -> None:
+        """Do nothing."""
+
+    def spark_ui(self, address: str) -> None:
+        """Do nothing."""
+
+
+def stage(folder: Path, number: int, gate: Sequence[Any] = ()) -> dict[str, float]:
     """Run the job as a stage, exactly as the operator does; return the driver's seconds by step."""
     from tidegate.contract import Attempt, StageSpec, Suite, digest, parse_read
     from tidegate.operators.run import StageRun
     from tidegate.store import Store
+    from tidegate.submit.secrets import part
 
     job = folder / "spark_jobs" / "job.py"
     attempt = Attempt(
@@ -65,14 +88,14 @@ def stage(folder: Path, number: int) -> dict[str, float]:
         kind="batch",
         attempt=attempt,
         reads=(parse_read("orders", (folder / "orders.csv").as_uri()),),
-        suite=Suite(name="none", document={"expectations": []}),
+        suite=Suite(name="bench", document={"expectations": list(gate)}),
         params={},
         folder=store.files(attempt).uri,
         job=str(job),
         job_sha256=digest(job.read_bytes()),
         writes="lake.bench.staged",
     )
-    return dict(StageRun(spec, folder, store, {}, lambda text: None).run().steps)
+    return dict(StageRun(spec, folder, store, part({}), Nobody()).run().steps)
 
 
 def main() -> None:
@@ -89,21 +112,30 @@ def main() -> None:
     (folder / "orders.csv").write_text(
         "id,amount\n" + "".join(f"{n},{n / 7}\n" for n in range(10_000))
     )
-    bares, stages, steps = [], [], []
+    walls: dict[str, list[float]] = {}
+    steps: dict[str, list[dict[str, float]]] = {}
     for number in range(REPEATS + 1):
-        began = time.monotonic()
-        bare(folder)
-        between = time.monotonic()
-        steps.append(stage(folder, number))
-        bares.append(between - began)
-        stages.append(time.monotonic() - between)
-    plain, whole = median(bares[1:]), median(stages[1:])
-    rows = [
-        {"what": "bare spark-submit", "wall s": plain, "over bare s": 0.0},
-        {"what": "stage, empty gate", "wall s": whole, "over bare s": whole - plain},
-    ]
-    inside = ", ".join(f"{name} {median(s[name] for s in steps[1:]):.2f}" for name in steps[-1])
-    show("stage_overhead", rows, [f"inside the driver, seconds by step: {inside}"])
+        ways: dict[str, Callable[[], Any]] = {
+            "bare spark-submit": partial(bare, folder),
+            "stage, empty gate": partial(stage, folder, 2 * number),
+            "stage, gate of 5 rules": partial(stage, folder, 2 * number + 1, GATE),
+        }
+        for what, run in ways.items():
+            began = time.monotonic()
+            inside = run()
+            if number:  # the first round warms the disk
+                walls.setdefault(what, []).append(time.monotonic() - began)
+                steps.setdefault(what, []).append(inside or {})
+    plain = median(walls["bare spark-submit"])
+    rows = []
+    for what, seconds in walls.items():
+        wall = median(seconds)
+        rows.append({"what": what, "wall s": wall, "over bare s": wall - plain})
+    notes = []
+    for what, own in steps.items():
+        parts = ", ".join(f"{name} {median(s[name] for s in own):.2f}" for name in own[0])
+        notes.append(f"{what}: seconds by step: {parts}")
+    show("stage_overhead", rows, notes[1:])
     shutil.rmtree(folder, ignore_errors=True)
 
 

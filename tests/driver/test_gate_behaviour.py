@@ -143,7 +143,7 @@ def custom() -> None:
         map_metric = "column_values.integral"
 
 
-def test_a_custom_expectation_is_answered_by_the_write(
+def test_a_custom_expectation_is_answered_by_the_one_query(
     people: DataFrame, custom: None, jobs: Callable[[], int]
 ) -> None:
     gate = open_gate(
@@ -152,7 +152,7 @@ def test_a_custom_expectation_is_answered_by_the_write(
     gate.plan(people.schema)
     started = jobs()
     assert gate.judge(people).verdict == "pass"
-    assert jobs() == started
+    assert jobs() == started + 1
 
 
 THROWING = {
@@ -347,7 +347,7 @@ def test_data_docs_show_three_examples_at_most(spark: SparkSession) -> None:
 
 def test_data_docs_are_not_rendered_unasked(spark: SparkSession) -> None:
     gate = open_gate(spark, suite_of(e(FAILING, column="id", max_value=5)), {})
-    gate.judge(spark.range(9), rows=9)
+    gate.judge(spark.range(9).toDF("id"))
     assert gate.data_docs() == ""
 
 

@@ -114,6 +114,38 @@ def test_sparks_ui_tells_the_write_from_the_gate(bench: Bench, spark: SparkSessi
     assert {"described: write aside", "described: gate"} <= told
 
 
+RULES = """from pyspark.sql import functions as F
+from great_expectations.execution_engine import SparkDFExecutionEngine
+from great_expectations.expectations.expectation import ColumnMapExpectation
+from great_expectations.expectations.metrics import (
+    ColumnMapMetricProvider,
+    column_condition_partial,
+)
+
+
+class Even(ColumnMapMetricProvider):
+    condition_metric_name = "column_values.even_number"
+
+    @column_condition_partial(engine=SparkDFExecutionEngine)
+    def _spark(cls, column, **_):
+        return column % 2 == 0
+
+
+class ExpectColumnValuesToBeEvenNumbers(ColumnMapExpectation):
+    map_metric = "column_values.even_number"
+
+
+"""
+
+
+def test_a_job_brings_an_expectation_of_its_own(bench: Bench) -> None:
+    even = {"type": "expect_column_values_to_be_even_numbers", "kwargs": {"column": "id"}}
+    code, report = bench.run(job=RULES + CLEAN, expectations=[even])
+    assert (code, report.outcome) == (HELD, "held")
+    assert report.judgement is not None
+    assert report.judgement.failed[0].examples == ("1",)
+
+
 def test_a_warning_publishes_and_says_so(bench: Bench) -> None:
     high = {
         "type": "expect_column_max_to_be_between",
