@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def open_session(folder: Path) -> SparkSession:
+def open_session(folder: Path, memory: str = "4g") -> SparkSession:
     """Start local[2] with this project's spark-defaults.conf, its warehouse moved to ``folder``."""
     builder = SparkSession.builder.master("local[2]").appName("tidegate-benchmark")
     for line in (ROOT / "conf" / "spark-defaults.conf").read_text(encoding="utf-8").splitlines():
@@ -20,7 +20,7 @@ def open_session(folder: Path) -> SparkSession:
             key, value = line.split(maxsplit=1)
             builder = builder.config(key, value)
     builder = builder.config("spark.sql.catalog.lake.warehouse", str(folder / "lake"))
-    builder = builder.config("spark.driver.memory", "4g").config("spark.ui.enabled", "false")
+    builder = builder.config("spark.driver.memory", memory).config("spark.ui.enabled", "false")
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     return session

@@ -15,6 +15,8 @@ from tidegate.driver.gate.evidence import Guilty, examples
 from tidegate.driver.gate.keys import Bounds, repeated
 from tidegate.driver.gate.measure import analysed, measure
 from tidegate.driver.jvm import current_snapshot
+from tidegate.driver.targets.nowhere import Nowhere
+from tidegate.driver.targets.settle import settle
 from tidegate.driver.targets.table.file_facts import facts_of_added, facts_of_live
 
 _tables = (f"lake.witness.t{number}" for number in count())
@@ -236,6 +238,55 @@ def test_the_one_query_reads_only_the_columns_it_needs(spark: SparkSession, tmp_
         gate.judge(frame)
     (plan,) = seen
     assert "ReadSchema: struct<c7:bigint>" in plan
+
+
+CONDITIONS = [
+    "id BETWEEN 10 AND 20",
+    "id % 3 = 0 AND x * 2 + 1 < 90",
+    "name LIKE 'n1%'",
+    "name LIKE 'n\\\\_%'",
+    "length(name) > 2 OR upper(name) = 'N1'",
+    "x IS NULL",
+    "NOT (id IN (1, 2, 3))",
+    "CASE WHEN id > 5 THEN true ELSE false END",
+]
+
+
+def test_row_conditions_of_any_form_share_the_one_query(
+    spark: SparkSession, jobs: Callable[[], int]
+) -> None:
+    frame = spark.sql(
+        "SELECT id, id / 2 AS x, concat('n', id) AS name FROM range(60)"
+    ).localCheckpoint()
+    rules = []
+    for condition in CONDITIONS:
+        only = {"row_condition": condition, "condition_parser": "spark"}
+        rules.append(e("expect_column_values_to_be_between", column="id", min_value=0, **only))
+        rules.append(e("expect_column_mean_to_be_between", column="x", min_value=0, **only))
+        rules.append(e("expect_column_values_to_match_regex", column="name", regex="^n", **only))
+    suite = suite_of(*rules)
+    gate: Any = open_gate(spark, suite, {})
+    started = jobs()
+    gate.judge(frame)
+    assert jobs() == started + 1
+    truth = equality.validated(plain_source(), "conditions", frame, suite)
+    assert differences(gate._results, truth) == []
+
+
+def test_a_gate_of_its_own_asks_a_tables_metadata_before_its_data(
+    spark: SparkSession, jobs: Callable[[], int]
+) -> None:
+    name = table_of(spark, spark.range(60).coalesce(1).toDF("id"))
+    proven = suite_of(e("expect_column_values_to_be_between", column="id", max_value=60))
+    gate = open_gate(spark, proven, {})
+    started = jobs()
+    seen = Nowhere(spark, name, current_snapshot(spark, name)).write_aside(spark.table(name), gate)
+    settled = settle(Nowhere(spark, name, None), spark.table(name), open_gate(spark, proven, {}))
+    assert settled.outcome == "passed"
+    between = jobs()
+    assert between == started + 1, "without a snapshot, the one query"
+    assert gate.judge(seen.frame, seen.facts).verdict == "pass"
+    assert jobs() == between
 
 
 # --- keys --------------------------------------------------------------------------------------
