@@ -192,6 +192,14 @@ RULES: tuple[Rule, ...] = (
         means="a file is damaged",
     ),
     Rule(
+        # Spark tells it of a file's record, and never of what a rule computes.
+        by=("condition",),
+        pattern=r"MALFORMED_RECORD_IN_PARSING",
+        error=DataError,
+        means="a record is not of the schema that the input names",
+        machinery=True,
+    ),
+    Rule(
         by=("condition",),
         pattern=r"FAILED_READ_FILE",
         error=DataError,
@@ -253,6 +261,8 @@ def rule_of(chain: Sequence[Fact], decisive: Fact) -> Rule | None:
 def is_machinery(fact: Fact) -> bool:
     """Tell whether an exception met while judging says nothing about the data or the suite."""
     known = [rule for rule in RULES if rule.machinery]
+    if any(_applies(rule, "condition", fact.condition or "") for rule in known):
+        return True
     if fact.sqlstate:  # Spark has a name for it; its text may quote the data
         return any(_applies(rule, "sqlstate", fact.sqlstate) for rule in known)
     text = f"{fact.name}: {fact.text}"
