@@ -52,6 +52,15 @@ class SpecError(TidegateError):
     """The DAG, the job file, the suite or the set-up is wrong, and stays so until it is changed."""
 
 
+def require(holds: object, told: str) -> None:
+    """Refuse what only a change of the DAG, the job file or the suite puts right.
+
+    :raises SpecError: saying ``told``, if it does not hold.
+    """
+    if not holds:
+        raise SpecError(told)
+
+
 class JobError(TidegateError):
     """The job's own code raised."""
 

@@ -2,16 +2,19 @@
 
 import json
 import os
+import re
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from tidegate.contract import PathRead, Read, Suite
-from tidegate.errors import SpecError
+from tidegate.errors import SpecError, require
 
 JOBS = "spark_jobs"
 SUITES = "expectations"
+_ABSOLUTE = re.compile(r"/|[^/]*:")
+"""How a path begins that does not mean the project: at the root, or with a scheme."""
 
 
 @dataclass(frozen=True)
@@ -51,19 +54,19 @@ class Project:
             document: Any = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as broken:
             raise SpecError(f"gate {name!r}: {file} is not JSON: {broken}") from broken
-        if not _is_suite(document):
-            raise SpecError(
-                f"gate {name!r}: {file} is no Great Expectations 1.x suite: expected "
-                '{"name": …, "expectations": '
-                '[{"type": "expect_…", "kwargs": {…}, "severity": "critical"}, …]}'
-            )
+        require(
+            _is_suite(document),
+            f"gate {name!r}: {file} is no Great Expectations 1.x suite: expected "
+            '{"name": …, "expectations": '
+            '[{"type": "expect_…", "kwargs": {…}, "severity": "critical"}, …]}',
+        )
         return Suite(name=name, document=document)
 
     def _file(self, folder: Path, name: str, what: str) -> Path:
         file = folder / name
         # Links are followed first: a folder may be mounted by one, but what it holds stays in it.
-        if not file.resolve().is_relative_to(folder.resolve()):
-            raise SpecError(f"{what}: it lies outside {folder}; name a file in there")
+        is_inside = file.resolve().is_relative_to(folder.resolve())
+        require(is_inside, f"{what}: it lies outside {folder}; name a file in there")
         if not file.is_file():
             raise SpecError(f"{what}: no file {file}; {_hint(folder, name)}")
         return file
@@ -75,15 +78,13 @@ class Project:
 
         :raises SpecError: if a relative path leaves the project.
         """
-        if not isinstance(read, PathRead):
+        if not isinstance(read, PathRead) or _ABSOLUTE.match(read.path):
             return read
-        if read.path.startswith("/") or ":" in read.path.partition("/")[0]:
-            return read
-        if os.path.normpath(read.path).partition("/")[0] == "..":
-            raise SpecError(
-                f"reads[{read.name!r}]: {read.path!r} leaves the project {self.root}; give a path "
-                "below it, or an absolute one"
-            )
+        require(
+            os.path.normpath(read.path).partition("/")[0] != "..",
+            f"reads[{read.name!r}]: {read.path!r} leaves the project {self.root}; give a path "
+            "below it, or an absolute one",
+        )
         # Not as_uri(): Hadoop takes a path as it is written: percent signs, blanks and globs too.
         return replace(read, path=f"file://{self.root / read.path}")
 

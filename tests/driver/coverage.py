@@ -74,11 +74,16 @@ def _table(spark: SparkSession, name: str) -> tuple[DataFrame, FileFacts | None]
 
 
 def _jobs(spark: SparkSession, config: Config, frame: DataFrame, facts: FileFacts | None) -> int:
-    status: Any = spark.sparkContext._jsc.sc().statusStore()
     gate = open_gate(spark, suite_of(config), {})
-    before = status.jobsList(None).size()
+    before = _count(spark)
     gate.judge(frame, facts)
-    return int(status.jobsList(None).size() - before)
+    return _count(spark) - before
+
+
+def _count(spark: SparkSession) -> int:
+    context: Any = spark.sparkContext._jsc.sc()
+    context.listenerBus().waitUntilEmpty()  # the store learns of a job behind it
+    return int(context.statusStore().jobsList(None).size())
 
 
 def document(spark: SparkSession) -> str:

@@ -42,8 +42,13 @@ def people(spark: SparkSession) -> DataFrame:
 
 @pytest.fixture
 def jobs(spark: SparkSession) -> Callable[[], int]:
-    status: Any = spark.sparkContext._jsc.sc().statusStore()
-    return lambda: int(status.jobsList(None).size())
+    context: Any = spark.sparkContext._jsc.sc()
+
+    def count_jobs() -> int:
+        context.listenerBus().waitUntilEmpty()  # the store learns of a job behind it
+        return int(context.statusStore().jobsList(None).size())
+
+    return count_jobs
 
 
 def judge(frame: DataFrame, suite: Suite, **parameters: object) -> Judgement:

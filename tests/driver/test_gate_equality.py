@@ -256,8 +256,13 @@ def plain(frames: Mapping[str, DataFrame]) -> Plain:
 
 @pytest.fixture
 def jobs(spark: SparkSession) -> Callable[[], int]:
-    status: Any = spark.sparkContext._jsc.sc().statusStore()
-    return lambda: int(status.jobsList(None).size())
+    context: Any = spark.sparkContext._jsc.sc()
+
+    def count_jobs() -> int:
+        context.listenerBus().waitUntilEmpty()  # the store learns of a job behind it
+        return int(context.statusStore().jobsList(None).size())
+
+    return count_jobs
 
 
 def suite_of(*configs: Config) -> Suite:

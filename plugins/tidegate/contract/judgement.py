@@ -64,6 +64,11 @@ class Judgement:
     expectations: tuple[Expectation, ...] = ()
 
     @property
+    def gravest_first(self) -> tuple[Expectation, ...]:
+        """All expectations: those that did not hold first, the gravest before all."""
+        return (*self.failed, *(each for each in self.expectations if each.success))
+
+    @property
     def failed(self) -> tuple[Expectation, ...]:
         """The expectations that did not hold, the gravest first."""
         missed = [each for each in self.expectations if not each.success]

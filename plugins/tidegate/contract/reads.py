@@ -7,7 +7,7 @@ from keyword import iskeyword
 from typing import Any
 
 from tidegate.contract.secrets import carries_secret
-from tidegate.errors import SpecError
+from tidegate.errors import SpecError, require
 
 FORMATS = ("csv", "json", "parquet", "orc")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -35,29 +35,31 @@ class PathRead:
 
     def __post_init__(self) -> None:
         where = f"reads[{self.name!r}]"
-        if carries_secret(self.path):
-            raise SpecError(
-                f"{where}: its path carries a password or signature, which every log and report "
-                "would show; give it as conf (spark.hadoop.fs.…)"
-            )
+        require(
+            not carries_secret(self.path),
+            f"{where}: its path carries a password or signature, which every log and report "
+            "would show; give it as conf (spark.hadoop.fs.…)",
+        )
         chosen = self.format or _suffix(self.path)
-        if chosen not in FORMATS:
-            hint = ""
-            if "." in self.path and "/" not in self.path:
-                hint = "; a table is written catalog.namespace.table"
-            raise SpecError(
-                f"{where}: cannot tell the format of {self.path!r}; "
-                f"add 'format': one of {FORMATS}{hint}"
-            )
+        hint = ""
+        if "." in self.path and "/" not in self.path:
+            hint = "; a table is written catalog.namespace.table"
+        require(
+            chosen in FORMATS,
+            f"{where}: cannot tell the format of {self.path!r}; "
+            f"add 'format': one of {FORMATS}{hint}",
+        )
         object.__setattr__(self, "format", chosen)
         object.__setattr__(self, "options", _options(where, self.options))
-        if self.schema is not None and not isinstance(self.schema, str):
-            raise SpecError(f"{where}: schema={self.schema!r}; give Spark DDL, such as 'id INT'")
-        if ":" in _below(self.path):
-            raise SpecError(
-                f"{where}: Hadoop cannot read a name with ':' in it, as in {self.path!r}; land the "
-                "file by another name"
-            )
+        require(
+            isinstance(self.schema, str | None),
+            f"{where}: schema={self.schema!r}; give Spark DDL, such as 'id INT'",
+        )
+        require(
+            ":" not in _below(self.path),
+            f"{where}: Hadoop cannot read a name with ':' in it, as in {self.path!r}; land the "
+            "file by another name",
+        )
 
     @property
     def source(self) -> str:
@@ -78,8 +80,8 @@ class TableRead:
 
     def __post_init__(self) -> None:
         where = f"reads[{self.name!r}]"
-        if not is_table(self.table):
-            raise SpecError(f"{where}: {self.table!r} names no catalog: catalog.namespace.table")
+        told = f"{where}: {self.table!r} names no catalog: catalog.namespace.table"
+        require(is_table(self.table), told)
         snapshot = _number(f"{where}: snapshot_id", self.snapshot_id)
         object.__setattr__(self, "snapshot_id", snapshot)
 
@@ -126,22 +128,23 @@ def parse_read(name: str, value: object) -> Read:
         format.
     """
     where = f"reads[{name!r}]"
-    if not _NAME.fullmatch(name) or iskeyword(name):
-        raise SpecError(
-            f"{where}: an input's name is a parameter of run() and a view in SQL; use an "
-            "identifier of plain letters, digits and '_'"
-        )
+    require(
+        _NAME.fullmatch(name) and not iskeyword(name),
+        f"{where}: an input's name is a parameter of run() and a view in SQL; use an "
+        "identifier of plain letters, digits and '_'",
+    )
     given = _mapping(value)
     named = [key for key in _SOURCES if given.get(key) is not None]
-    if len(named) != 1:
-        raise SpecError(f"{where}: give one of 'path', 'table' or a stage operator, not {value!r}")
-    if not isinstance(given[named[0]], str):
-        raise SpecError(f"{where}: {named[0]!r} is text, not {given[named[0]]!r}")
-    source = _SOURCES[named[0]]
+    told = f"{where}: give one of 'path', 'table' or a stage operator, not {value!r}"
+    require(len(named) == 1, told)
+    key = named[0]
+    require(isinstance(given[key], str), f"{where}: {key!r} is text, not {given[key]!r}")
+    source = _SOURCES[key]
     known = set(source.__dataclass_fields__) - {"name"}
     present = {key: each for key, each in given.items() if each is not None}
-    if unknown := sorted(set(present) - known):
-        raise SpecError(f"{where}: unknown {unknown}; a read of a {named[0]} takes {sorted(known)}")
+    unknown = sorted(set(present) - known)
+    told = f"{where}: unknown {unknown}; a read of a {key} takes {sorted(known)}"
+    require(not unknown, told)
     return source(name=name, **present)
 
 
@@ -176,9 +179,9 @@ def _below(path: str) -> str:
     return path.removeprefix("file:")
 
 
-def _options(where: str, options: object) -> dict[str, str]:
-    if not isinstance(options, Mapping):
-        raise SpecError(f"{where}: options={options!r}; give a mapping, such as {{'sep': ';'}}")
+def _options(where: str, options: Any) -> dict[str, str]:
+    told = f"{where}: options={options!r}; give a mapping, such as {{'sep': ';'}}"
+    require(isinstance(options, Mapping), told)
     return {str(key): str(option) for key, option in options.items()}
 
 

@@ -62,16 +62,21 @@ def scrub(text: str, known: Iterable[str] = ()) -> str:
 
     :param known: secret values; found as they are and as JSON spells them.
     """
-    spelled = {spelling for secret in known for spelling in (secret, json.dumps(secret)[1:-1])}
+    as_given = set(known)
+    spelled = as_given.union(map(_in_json, as_given))
     for secret in sorted(spelled, key=len, reverse=True):  # before any that is a part of it
         if len(secret) >= _SHORTEST:
             text = text.replace(secret, HIDDEN)
     return _VALUE.sub(_blackened, text)
 
 
+def _in_json(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
 def _blackened(found: re.Match[str]) -> str:
-    kept = found["named"] or found["user"] or found["sas"] or found["scheme"] or ""
-    return f"{kept}{HIDDEN}"
+    kept = filter(None, found.group("named", "user", "sas", "scheme"))
+    return f"{''.join(kept)}{HIDDEN}"
 
 
 def redaction_regex(besides: str = "") -> str:
@@ -79,7 +84,5 @@ def redaction_regex(besides: str = "") -> str:
 
     :param besides: the author's own, which goes on to hold.
     """
-    parts = [_NAMED_GROUP.sub("(?:", part) for part in (BY_KEY, *_PARTS)]
-    if besides:
-        parts.append(besides)
-    return f"(?i)(?:{'|'.join(parts)})"
+    ours = _NAMED_GROUP.sub("(?:", "|".join((BY_KEY, *_PARTS)))
+    return f"(?i)(?:{'|'.join(filter(None, (ours, besides)))})"

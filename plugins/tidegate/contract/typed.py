@@ -3,8 +3,10 @@
 The standard library alone, since the driver may have nothing else.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import singledispatch
+from itertools import chain
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -26,43 +28,40 @@ def read_as(shape: Any, value: object, where: str) -> Any:
 def _dataclass(shape: Any, value: object, where: str) -> Any:
     given = _mapping(Mapping[str, Any], value, where)
     hints = get_type_hints(shape)
-    known = {field.name: field for field in fields(shape)}
-    unknown = sorted(given.keys() - known.keys())
+    unknown = sorted(given.keys() - {field.name for field in fields(shape)})
     _require(not unknown, where, f"has unknown {unknown}")
-    required = [
-        name
-        for name, field in known.items()
-        if field.default is MISSING and field.default_factory is MISSING
-    ]
-    missing = [name for name in required if name not in given]
+    required = filter(_has_no_default, fields(shape))
+    missing = [field.name for field in required if field.name not in given]
     _require(not missing, where, f"lacks {missing}")
     return shape(**{name: read_as(hints[name], v, f"{where}.{name}") for name, v in given.items()})
 
 
+def _has_no_default(field: Field[Any]) -> bool:
+    return (field.default, field.default_factory) == (MISSING, MISSING)
+
+
 def _union(shape: Any, value: object, where: str) -> Any:
-    options = [option for option in get_args(shape) if option is not NoneType]
+    options = set(get_args(shape)) - {NoneType}
     if value is None and NoneType in get_args(shape):
         return None
     _require(len(options) == 1, where, "is of a shape that cannot be read")
-    return read_as(options[0], value, where)
+    return read_as(options.pop(), value, where)
 
 
 def _literal(shape: Any, value: object, where: str) -> Any:
     allowed = get_args(shape)
-    _require(isinstance(value, str) and value in allowed, where, f"is none of {allowed}")
+    _require(value in allowed, where, f"is none of {allowed}")
     return value
 
 
-def _tuple(shape: Any, value: object, where: str) -> tuple[Any, ...]:
-    if not isinstance(value, list):
-        raise ValueError(f"{where} is {_named(value)}, not a list")
+def _tuple(shape: Any, value: Any, where: str) -> tuple[Any, ...]:
+    _require(isinstance(value, list), where, f"is {_named(value)}, not a list")
     each = get_args(shape)[0]
     return tuple(read_as(each, item, f"{where}[{place}]") for place, item in enumerate(value))
 
 
-def _mapping(shape: Any, value: object, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{where} is {_named(value)}, not an object")
+def _mapping(shape: Any, value: Any, where: str) -> dict[str, Any]:
+    _require(isinstance(value, dict), where, f"is {_named(value)}, not an object")
     each = get_args(shape)[1]
     return {key: read_as(each, item, f"{where}[{key[:40]!r}]") for key, item in value.items()}
 
@@ -94,20 +93,24 @@ def _depth(value: object) -> int:
     level = [value]
     deep = 0
     while level and deep <= DEEPEST:
-        items: list[object] = []
-        for each in level:
-            items += _items(each)
-        level = items
+        level = list(chain.from_iterable(map(_items, level)))
         deep += 1
     return deep
 
 
-def _items(value: object) -> list[object]:
-    if isinstance(value, dict):
-        return list(value.values())
-    if isinstance(value, list):
-        return value
-    return []
+@singledispatch
+def _items(value: object) -> Iterable[object]:
+    return ()
+
+
+@_items.register(list)
+def _items_of_list(value: list[object]) -> Iterable[object]:
+    return value
+
+
+@_items.register(dict)
+def _items_of_object(value: dict[str, object]) -> Iterable[object]:
+    return value.values()
 
 
 def _require(holds: bool, where: str, told: str) -> None:

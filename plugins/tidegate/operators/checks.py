@@ -12,13 +12,14 @@ from tidegate.contract import KINDS, RESERVED, Kind, is_table, parse_read
 from tidegate.errors import SpecError
 
 _MODEL = re.compile(r"[^/:%\"'\x00-\x1f]+")
+_TEMPLATE = re.compile(r"\{[{%]")
 _MODES = ("replace", "append")
 _ENGINES = ("graphx", "graphframes")
 
 
 def templated(value: object) -> bool:
     """Tell whether a value is known only once Airflow has rendered it."""
-    return isinstance(value, str) and ("{{" in value or "{%" in value)
+    return isinstance(value, str) and bool(_TEMPLATE.search(value))
 
 
 @dataclass(frozen=True)
@@ -125,12 +126,12 @@ class Checks:
         if not writes:
             return
         writers = [other.task_id for other in others if getattr(other, "writes", None) == writes]
-        for other in sorted(set(writers) - {self.task_id}):
-            raise SpecError(
-                f"task {self.task_id!r}: {writes} is already written by task {other!r}; "
-                "two stages of one DAG would replace each other's rows: give each its own table, "
-                "or let one stage read both inputs"
-            )
+        first = min(set(writers) - {self.task_id}, default=None)
+        told = (
+            f"{writes} is already written by task {first!r}; two stages of one DAG would replace "
+            "each other's rows: give each its own table, or let one stage read both inputs"
+        )
+        self.require(first is None, told)
 
     def job(self, job: str | None) -> None:
         """Refuse a job of the wrong language.

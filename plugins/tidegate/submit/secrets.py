@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidegate.contract import is_secret
-from tidegate.errors import SpecError
+from tidegate.errors import require
 
 _DRIVERS_JAVA = "spark.driver.extraJavaOptions"
 JAVA = "JDK_JAVA_OPTIONS"
@@ -28,8 +28,7 @@ class Settings:
     @property
     def secrets(self) -> list[str]:
         """The values that no log may show."""
-        named = [value for key, value in self.variables.items() if is_secret(key, value)]
-        return [*self.conf.values(), *named]
+        return [*self.conf.values(), *_secret(self.variables).values()]
 
 
 def part(spark: Mapping[str, Any]) -> Settings:
@@ -39,14 +38,19 @@ def part(spark: Mapping[str, Any]) -> Settings:
     """
     conf = _texts("conf", spark.get("conf"))
     variables = _texts("env_vars", spark.get("env_vars"))
-    secret = {key: value for key, value in conf.items() if is_secret(key, value)}
+    secret = _secret(conf)
     shown = {key: value for key, value in conf.items() if key not in secret}
     if _DRIVERS_JAVA in secret:
         # The session is too late for the options of the JVM that it starts in.
         options = secret.pop(_DRIVERS_JAVA)
         variables[JAVA] = f"{variables.get(JAVA, '')} {options}".strip()
-    rest = {key: value for key, value in spark.items() if key not in ("conf", "env_vars")}
-    return Settings({**rest, "conf": shown}, secret, variables)
+    rest = {**spark, "conf": shown}
+    rest.pop("env_vars", None)
+    return Settings(rest, secret, variables)
+
+
+def _secret(settings: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in settings.items() if is_secret(key, value)}
 
 
 def shown_variables(settings: Settings, master: str) -> dict[str, str]:
@@ -57,8 +61,7 @@ def shown_variables(settings: Settings, master: str) -> dict[str, str]:
     """
     if not master.startswith("yarn"):
         return {}
-    hidden = {key for key, value in settings.variables.items() if is_secret(key, value)} | {JAVA}
-    shown = settings.variables.keys() - hidden
+    shown = settings.variables.keys() - _secret(settings.variables).keys() - {JAVA}
     return {f"spark.yarn.appMasterEnv.{key}": settings.variables[key] for key in sorted(shown)}
 
 
@@ -70,16 +73,18 @@ def check_settings(spark: Mapping[str, Any]) -> None:
     part(spark)
 
 
-def _texts(name: str, given: object) -> dict[str, str]:
+def _texts(name: str, given: Any) -> dict[str, str]:
     """Return a mapping with its values as Spark spells them; empty for None."""
     if given is None:
         return {}
-    if not isinstance(given, Mapping):
-        raise SpecError(f"{name}={given!r}; give a mapping of names to values")
+    require(isinstance(given, Mapping), f"{name}={given!r}; give a mapping of names to values")
+    texts = {}
     for key, value in given.items():
-        if not isinstance(key, str) or not isinstance(value, str | int | float | bool):
-            raise SpecError(f"{name}[{key!r}] is {type(value).__name__}; give text or a number")
-    return {key: _text(value) for key, value in given.items()}
+        is_plain = isinstance(key, str) and isinstance(value, str | int | float | bool)
+        told = f"{name}[{key!r}] is {type(value).__name__}; give text or a number"
+        require(is_plain, told)
+        texts[key] = _text(value)
+    return texts
 
 
 def _text(value: object) -> str:

@@ -33,10 +33,10 @@ class Told:
 
     def look(self) -> None:
         """Read what is new, as far as lines are whole."""
-        for line in self._new().splitlines():
-            if self._lines < _MOST_LINES:
-                self._lines += 1
-                self._hand_on(line)
+        room = _MOST_LINES - self._lines
+        for line in self._new().splitlines()[:room]:
+            self._lines += 1
+            self._hand_on(line)
 
     def _new(self) -> bytes:
         try:

@@ -22,20 +22,18 @@ def green(report: Report) -> list[str]:
 
 
 def _input(each: Input) -> str:
-    told = f"[in ] {each.name} = {each.source}"
-    if each.snapshot_id:
-        told += f" snapshot {each.snapshot_id}"
-    return told
+    return f"[in ] {each.name} = {each.source}{_if_any(' snapshot {}', each.snapshot_id)}"
 
 
 def _end(report: Report, output: Output) -> str:
-    told = f"[end] {output.target}: {_done(report, output)}"
-    if output.previous:
-        told += f" (was {output.previous})"
-    told += f", verdict {report.verdict}"
-    if output.note:
-        told += f"; {output.note}"
-    return told
+    done = f"{_done(report, output)}{_if_any(' (was {})', output.previous)}"
+    note = _if_any("; {}", output.note)
+    return f"[end] {output.target}: {done}, verdict {report.verdict}{note}"
+
+
+def _if_any(form: str, value: object) -> str:
+    """Return ``form`` with ``value`` in it; empty if there is none."""
+    return form.format(value) if value else ""
 
 
 def _done(report: Report, output: Output) -> str:
@@ -50,8 +48,7 @@ def _done(report: Report, output: Output) -> str:
 def _table(judgement: Judgement) -> list[str]:
     if not judgement.expectations:
         return []
-    passed = [each for each in judgement.expectations if each.success]
-    shown = [*judgement.failed, *passed][:_MOST_EXPECTATIONS]
+    shown = judgement.gravest_first[:_MOST_EXPECTATIONS]
     lines = [f"[gate] {'expectation':58} {'observed':22} {'bound':22} verdict"]
     lines += _rows(shown)
     rest = len(judgement.expectations) - len(shown)
@@ -83,11 +80,9 @@ def _times(report: Report) -> str:
         parts.append(f"shuffle {size(spark['shuffle_bytes'])}")
         parts.append(f"spill {size(spark['spill_bytes'])}")
         parts.append(f"peak {size(spark['peak_memory_bytes'])}")
-    if spark.get("skew"):
-        parts.append(f"skew {spark['skew']}x")
-    if spark.get("failed_tasks"):
-        parts.append(f"{spark['failed_tasks']} failed tasks, recovered")
-    return " | ".join(parts)
+    parts.append(_if_any("skew {}x", spark.get("skew")))
+    parts.append(_if_any("{} failed tasks, recovered", spark.get("failed_tasks")))
+    return " | ".join(filter(None, parts))
 
 
 def size(count: float) -> str:

@@ -41,6 +41,7 @@ _BY_ARGUMENT = {
     "unexpected_rows_query": "no rows from",
 }
 
+_NO_SUBJECT = {"values": "", "column": ""}
 _GREATER = {False: "A > B", True: "A >= B"}
 """By ``or_equal``."""
 
@@ -49,9 +50,7 @@ def rule(e: Expectation) -> str:
     """Return ``wind_speed must be between`` for a ``…_values_to_be_between`` on that column."""
     subject, _, verb = e.type.removeprefix("expect_").partition("_to_")
     subject = subject.removeprefix("column_").replace("_", " ").strip()
-    if subject in ("values", "column"):
-        subject = ""
-    subject = f"{', '.join(e.columns)} {subject}".strip()
+    subject = f"{', '.join(e.columns)} {_NO_SUBJECT.get(subject, subject)}".strip()
     if not verb:
         return subject
     return f"{subject} must {verb.replace('_', ' ')}"
@@ -114,7 +113,7 @@ def _range(kwargs: Mapping[str, Json]) -> str:
     low = kwargs.get("min_value")
     high = kwargs.get("max_value")
     strict = kwargs.get("strict_min") or kwargs.get("strict_max")
-    if low is not None and high is not None and not strict:
+    if None not in (low, high) and not strict:
         return f"{brief(low, 2 * _LONGEST)} .. {brief(high, 2 * _LONGEST)}"
     return ", ".join(filter(None, (_end(kwargs, "min", ">"), _end(kwargs, "max", "<"))))
 

@@ -1,7 +1,8 @@
 """Values on their way into the report: as JSON, and never more of them than a person reads."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import singledispatch
 from itertools import islice
 from math import isfinite
 from typing import Any
@@ -28,13 +29,12 @@ def shown_kwargs(kwargs: Mapping[str, Any], secret: bool) -> dict[str, Json]:
 
     :param secret: withhold those that may hold values of a ``pii`` column.
     """
+    given = {name: value for name, value in kwargs.items() if value is not None}
+    given.pop("batch_id", None)
     shown: dict[str, Json] = {}
-    for name, value in kwargs.items():
-        if name != "batch_id" and value is not None:
-            shown[name] = bounded(value)
-    if secret:
-        for name in [each for each in shown if _may_hold_values(each, kwargs[each])]:
-            shown[name] = WITHHELD
+    for name, value in given.items():
+        withheld = secret and _may_hold_values(name, value)
+        shown[name] = WITHHELD if withheld else bounded(value)
     return shown
 
 
@@ -44,22 +44,26 @@ def _may_hold_values(name: str, value: object) -> bool:
     return name not in _NAMES
 
 
+@singledispatch
 def bounded(value: Any) -> Json:
     """Return ``value`` as JSON of at most twenty items a list and 400 letters a text.
 
     A longer list becomes ``{"first": [...], "more": n}``; numbers that JSON cannot hold, dates and
     whatever else there is become text.
     """
-    if value is None or isinstance(value, (bool, int)):
-        return value
-    for types, write in _WRITERS:
-        if isinstance(value, types):
-            return write(value)
     if hasattr(value, "to_json_dict"):  # GX's own condition objects
         return bounded(value.to_json_dict())
     return brief(value, _LETTERS)
 
 
+@bounded.register(int)
+@bounded.register(type(None))
+def _as_it_is(value: int | None) -> Json:
+    return value
+
+
+@bounded.register(float)
+@bounded.register(Decimal)
 def _number(value: float | Decimal) -> Json:
     plain = float(value)
     if not isfinite(plain):
@@ -69,6 +73,10 @@ def _number(value: float | Decimal) -> Json:
     return plain
 
 
+@bounded.register(list)
+@bounded.register(tuple)
+@bounded.register(set)
+@bounded.register(frozenset)
 def _list(values: Iterable[Any]) -> Json:
     listed = list(values)
     first = [bounded(each) for each in listed[:_ITEMS]]
@@ -77,18 +85,9 @@ def _list(values: Iterable[Any]) -> Json:
     return {"first": first, MORE: len(listed) - _ITEMS}
 
 
+@bounded.register(Mapping)
 def _object(values: Mapping[Any, Any]) -> Json:
     first = {str(key): bounded(each) for key, each in islice(values.items(), _ITEMS)}
     if len(values) > _ITEMS:
         first[MORE] = len(values) - _ITEMS
     return first
-
-
-_Writer = Callable[[Any], Json]
-
-_WRITERS: tuple[tuple[tuple[type, ...], _Writer], ...] = (
-    ((float, Decimal), _number),
-    ((Mapping,), _object),
-    ((list, tuple, set, frozenset), _list),
-)
-"""How each type of value is written down; the first that fits."""

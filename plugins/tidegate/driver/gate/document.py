@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from tidegate.contract import Severity, Suite
-from tidegate.errors import SpecError
+from tidegate.errors import require
 
 Entry = Mapping[str, Any]
 
@@ -24,45 +24,40 @@ def check(suite: Suite) -> None:
     """
     document = suite.document
     where = f"suite {suite.name!r}"
-    if not isinstance(document, Mapping) or not isinstance(document.get("expectations"), list):
-        raise SpecError(
-            f"{where}: not a Great Expectations 1.x suite; it has no list 'expectations'"
-        )
+    require(
+        isinstance(document, Mapping) and isinstance(document.get("expectations"), list),
+        f"{where}: not a Great Expectations 1.x suite; it has no list 'expectations'",
+    )
     _check_meta(where, document, _SUITE_KEYS)
     for position, entry in enumerate(document["expectations"], start=1):
         _check_entry(f"{where}, expectation {position}", entry)
 
 
-def _check_entry(where: str, entry: object) -> None:
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("type"), str):
-        raise SpecError(f"{where}: has no 'type'; an expectation is {_SHAPE}")
+def _check_entry(where: str, entry: Any) -> None:
+    is_typed = isinstance(entry, Mapping) and isinstance(entry.get("type"), str)
+    require(is_typed, f"{where}: has no 'type'; an expectation is {_SHAPE}")
     where = f"{where} ({entry['type']})"
-    if not isinstance(entry.get("kwargs", {}), Mapping):
-        raise SpecError(f"{where}: 'kwargs' is not an object")
+    require(isinstance(entry.get("kwargs", {}), Mapping), f"{where}: 'kwargs' is not an object")
     severity = entry.get("severity", "critical")
-    if severity not in _SEVERITIES:
-        raise SpecError(f"{where}: severity {severity!r}; use one of {', '.join(_SEVERITIES)}")
+    told = f"{where}: severity {severity!r}; use one of {', '.join(_SEVERITIES)}"
+    require(severity in _SEVERITIES, told)
     _check_meta(where, entry, _ENTRY_KEYS)
 
 
 def _check_meta(where: str, holder: Mapping[str, Any], known: frozenset[str]) -> None:
     meta = holder.get("meta") or {}
-    if not isinstance(meta, Mapping):
-        raise SpecError(f"{where}: {_OBJECTS}")
+    require(isinstance(meta, Mapping), f"{where}: {_OBJECTS}")
     wishes = meta.get("tidegate", {})
-    if not isinstance(wishes, Mapping):
-        raise SpecError(f"{where}: {_OBJECTS}")
-    if "on_fail" in wishes:
-        raise SpecError(f"{where}: {_ON_FAIL}")
+    require(isinstance(wishes, Mapping), f"{where}: {_OBJECTS}")
+    require("on_fail" not in wishes, f"{where}: {_ON_FAIL}")
     unknown = sorted(set(wishes) - known)
-    if unknown:
-        raise SpecError(f"{where}: meta.tidegate has unknown {unknown}; it takes {sorted(known)}")
+    told = f"{where}: meta.tidegate has unknown {unknown}; it takes {sorted(known)}"
+    require(not unknown, told)
     hidden = wishes.get("pii", [])
-    if not _are_names(hidden):
-        raise SpecError(f"{where}: meta.tidegate.pii is a list of column names, not {hidden!r}")
-
-    if not isinstance(wishes.get("data_docs", False), bool):
-        raise SpecError(f"{where}: meta.tidegate.data_docs is true or false")
+    told = f"{where}: meta.tidegate.pii is a list of column names, not {hidden!r}"
+    require(_are_names(hidden), told)
+    is_bool = isinstance(wishes.get("data_docs", False), bool)
+    require(is_bool, f"{where}: meta.tidegate.data_docs is true or false")
 
 
 def _are_names(value: object) -> bool:
@@ -71,8 +66,7 @@ def _are_names(value: object) -> bool:
 
 def exports_data_docs(suite: Suite) -> bool:
     """Tell whether ``suite`` asks for Great Expectations' own page, which takes time to render."""
-    wishes: Mapping[str, Any] = (suite.document.get("meta") or {}).get("tidegate", {})
-    return bool(wishes.get("data_docs", False))
+    return bool(_wishes(suite.document).get("data_docs", False))
 
 
 def pii_lists(suite: Suite) -> Iterator[tuple[str, Sequence[str]]]:
@@ -89,6 +83,11 @@ def hidden_columns(suite: Suite, entry: Entry) -> frozenset[str]:
 
 
 def _pii(holder: Mapping[str, Any]) -> Sequence[str]:
-    wishes: Mapping[str, Any] = (holder.get("meta") or {}).get("tidegate", {})
-    hidden: list[str] = wishes.get("pii", [])
+    hidden: list[str] = _wishes(holder).get("pii", [])
     return hidden
+
+
+def _wishes(holder: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a checked suite, or an entry of it, says to tidegate."""
+    wishes: Mapping[str, Any] = (holder.get("meta") or {}).get("tidegate", {})
+    return wishes

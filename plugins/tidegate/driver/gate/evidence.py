@@ -53,8 +53,8 @@ def examples(rows: DataFrame, rules: Sequence[Guilty]) -> dict[MetricId, list[An
         # Of so many rows, each of which breaks one of the rules, one rule has its examples.
         most = max(_ROWS_A_LOOK, len(left) * max(rule.wanted for rule in left))
         bad = _look(rows, left, most)
-        seen = [list(_examples(place, rule, bad)) for place, rule in enumerate(left)]
-        for rule, values in zip(left, seen, strict=True):
+        for place, rule in enumerate(left):
+            values = list(_examples(place, rule, bad))
             if len(values) >= rule.wanted or len(bad) < most:
                 found[rule.metric] = values[: rule.wanted]
         left = [rule for rule in left if rule.metric not in found]

@@ -5,6 +5,7 @@ witness.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from math import isfinite
@@ -24,25 +25,26 @@ class _Unproven(Exception):
     """The metadata cannot tell."""
 
 
+def _prove(holds: object) -> None:
+    if not holds:
+        raise _Unproven
+
+
 def answers(metrics: Iterable[Any], facts: FileFacts) -> dict[MetricId, object]:
     """Return the values of those metrics that ``facts`` prove, as GX spells them."""
     found: dict[MetricId, object] = {}
     for metric in metrics:
-        if not _is_whole(metric.metric_domain_kwargs):
-            continue
-        try:
+        with suppress(_Unproven):  # the next witness is asked
             found[metric.id] = as_json(_answer(metric, facts))
-        except _Unproven:  # the next witness is asked
-            continue
     return found
 
 
 def _is_whole(domain: Mapping[str, Any]) -> bool:
-    given = {key for key, value in domain.items() if value is not None}
-    return given <= _PLAIN
+    return all(domain[key] is None for key in domain.keys() - _PLAIN)
 
 
 def _answer(metric: Any, facts: FileFacts) -> object:
+    _prove(_is_whole(metric.metric_domain_kwargs))
     if metric.metric_name == "table.row_count":
         return facts.rows
     answer = _ANSWERS.get(metric.metric_name)
@@ -53,11 +55,15 @@ def _answer(metric: Any, facts: FileFacts) -> object:
 
 
 def _nulls(metric: Any, known: ColumnFacts, rows: int) -> object:
-    return known.nulls if rows else None  # Spark's sum of nothing
+    return _sum(known.nulls, rows)
 
 
 def _values(metric: Any, known: ColumnFacts, rows: int) -> object:
-    return rows - known.nulls if rows else None
+    return _sum(rows - known.nulls, rows)
+
+
+def _sum(count: int, rows: int) -> object:
+    return count if rows else None  # Spark's sum of nothing
 
 
 def _count(metric: Any, known: ColumnFacts, rows: int) -> object:
@@ -75,41 +81,44 @@ def _low(metric: Any, known: ColumnFacts, rows: int) -> object:
 def _extreme(known: ColumnFacts, bound: object, rows: int) -> object:
     if known.nulls == rows:
         return None
-    # A zero's sign is lost in Parquet's bounds; and Spark holds NaN for the largest number.
-    unsure = isinstance(bound, float) and (bound == 0 or known.nans != 0)
-    if bound is None or unsure:
-        raise _Unproven
+    # A zero's sign is lost in Parquet's bounds.
+    _prove((type(bound), bound) != (float, 0))
+    return _sure(bound, known)
+
+
+def _sure(bound: object, known: ColumnFacts) -> object:
+    """Return a column's bound; Spark holds NaN for the largest number, where there may be one."""
+    _prove(bound is not None)
+    _prove(known.nans == 0 or not isinstance(bound, float))
     return bound
 
 
 def _outside(metric: Any, known: ColumnFacts, rows: int) -> object:
     """Return how many values lie outside the range that a rule asks for: none, if provable."""
     if known.nulls == rows:
-        return 0 if rows else None  # Spark's sum of nothing
+        return _sum(0, rows)
     asked = metric.metric_value_kwargs
-    floating = isinstance(known.low, float)
-    if known.low is None or known.high is None or (floating and known.nans != 0):
-        raise _Unproven
-    least = _bound(asked.get("min_value"), known.low)
-    most = _bound(asked.get("max_value"), known.high)
-    if least is None and most is None:
-        raise _Unproven  # Great Expectations refuses that, in its own words
-    if least is not None and most is not None and least > most:
-        raise _Unproven  # that, too
-    if least is not None and not _is_above(known.low, least, asked.get("strict_min")):
-        raise _Unproven
-    if most is not None and not _is_above(most, known.high, asked.get("strict_max")):
-        raise _Unproven
+    low = _sure(known.low, known)
+    high = _sure(known.high, known)
+    least = _bound(asked.get("min_value"), low)
+    most = _bound(asked.get("max_value"), high)
+    # A range without ends and one turned round are refused by Great Expectations, in its own words.
+    _prove((least, most) != (None, None))
+    _require_order(least, most, strict=False)
+    _require_order(least, low, strict=asked.get("strict_min"))
+    _require_order(high, most, strict=asked.get("strict_max"))
     return 0
 
 
-def _is_above(high: Any, low: Any, strict: object) -> bool:
-    if not strict:
-        return bool(high >= low)
-    if type(high) is not type(low):
+def _require_order(low: Any, high: Any, *, strict: object) -> None:
+    """Prove that ``low`` is not above ``high``, nor equal if ``strict``; None is no bound."""
+    if low is None or high is None:
+        return
+    _prove(low <= high)
+    if strict:
         # Spark compares numbers of two types as doubles, where two unlike ones may be equal.
-        raise _Unproven
-    return bool(high > low)
+        _prove(type(low) is type(high))
+        _prove(low < high)
 
 
 def _bound(asked: object, like: object) -> Any:
@@ -119,17 +128,33 @@ def _bound(asked: object, like: object) -> Any:
     """
     if asked is None:
         return None
-    if isinstance(asked, bool) or isinstance(like, bool):
-        raise _Unproven
-    if isinstance(asked, int | float | Decimal) and isinstance(like, int | float | Decimal):
-        if not isfinite(asked):
-            raise _Unproven
-        return asked
-    if type(asked) is date and type(like) is date:
-        return asked
-    # A timestamp is not compared: in the hour that a clock turns back, Python's order is not
-    # Spark's. Nor is a text, which Spark casts.
-    raise _Unproven
+    _prove(type(like) in _AS_BOUND)
+    return _AS_BOUND[type(like)](asked)
+
+
+def _number(asked: Any) -> Any:
+    _prove(isinstance(asked, int | float | Decimal))
+    _prove(not isinstance(asked, bool))
+    _prove(isfinite(asked))
+    return asked
+
+
+def _day(asked: Any) -> date:
+    _prove(type(asked) is date)
+    day: date = asked
+    return day
+
+
+_AS_BOUND: Mapping[type, Callable[[Any], Any]] = {
+    int: _number,
+    float: _number,
+    Decimal: _number,
+    date: _day,
+}
+"""By the very type of a column's values: a bool is no number here, and a point in time no day.
+
+A timestamp is not compared: in the hour that a clock turns back, Python's order is not Spark's.
+"""
 
 
 _ANSWERS: Mapping[str, Answer] = {

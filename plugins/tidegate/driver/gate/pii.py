@@ -5,12 +5,14 @@ taken to see the column: one hidden too many costs an example, one too few a per
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import singledispatch
+from itertools import chain, product, starmap
 from typing import Any
 
 from pyspark.sql import SparkSession
-from pyspark.sql.types import ArrayType, DataType, MapType, StructType
+from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType
 
 from tidegate.contract import Suite, columns_of
 from tidegate.driver.gate.document import Entry, hidden_columns, pii_lists
@@ -43,16 +45,17 @@ class Hidden:
 
     def __init__(self, names: Iterable[str], *, case_sensitive: bool = False) -> None:
         self._same = _spelling(case_sensitive)
-        spelled = [self._same(name) for name in names]
-        self._paths = {path for name in spelled for path in _readings(name)}
-        self._words = [_word(part) for path in self._paths for part in (path[0], path[-1])]
+        spelled = map(self._same, names)
+        self._paths = set(chain.from_iterable(map(_readings, spelled)))
+        self._word = _word({part for path in self._paths for part in (path[0], path[-1])})
 
     def seen_by(self, kind: str, kwargs: Mapping[str, Any]) -> bool:
         """Tell whether an expectation of type ``kind`` may see values of one of the columns."""
         if not self._paths:
             return False
-        asked = {key: value for key, value in kwargs.items() if key != "batch_id"}
-        if any("query" in key for key in asked):
+        asked = dict(kwargs)
+        asked.pop("batch_id", None)
+        if "query" in " ".join(asked):
             return True
         if not columns_of(asked) and kind not in _NO_ROWS:
             return True
@@ -65,21 +68,19 @@ class Hidden:
         spelled = self._same(text)
         if _PLAIN.fullmatch(spelled):
             return any(map(self._overlaps, _readings(spelled)))
-        if _READS_ALL.search(text):
-            return True
-        return any(word.search(spelled) for word in self._words)
+        return bool(_READS_ALL.search(text) or self._word.search(spelled))
 
     def _overlaps(self, seen: Path) -> bool:
         """Tell whether ``seen`` lies on a hidden path, above it, or below it.
 
         What stands before the column may be a table's name, its catalog's or an alias.
         """
-        tails = [seen[start:] for start in range(len(seen))]
-        if ("*",) in tails and len(tails) > 1:
-            tails = [tail[:-1] for tail in tails[:-1]]
-        if tails == [("*",)]:
+        if seen[-1] == "*":
+            seen = seen[:-1]
+        if seen in ((), ("*",)):
             return True
-        return any(_alike(tail, path) for tail in tails for path in self._paths)
+        tails = [seen[start:] for start in range(len(seen))]
+        return any(starmap(_alike, product(tails, self._paths)))
 
 
 def hidden_of(suite: Suite, entry: Entry) -> Hidden:
@@ -110,16 +111,43 @@ def _require_column(where: str, name: str, spark: SparkSession, schema: StructTy
         raise SpecError(f"{where}: {_no_column(name, schema)}")
 
 
-def _leads(data_type: DataType, path: Path, same: Callable[[str], str]) -> bool:
-    """Tell whether ``path`` leads to something in ``data_type``."""
-    if not path:
-        return True
-    if isinstance(data_type, StructType):
-        named = [each for each in data_type.fields if same(each.name) == same(path[0])]
-        return any(_leads(each.dataType, path[1:], same) for each in named)
-    if isinstance(data_type, ArrayType):
-        return _leads(data_type.elementType, path, same)
-    return isinstance(data_type, MapType) and _leads(data_type.valueType, path[1:], same)
+def _leads(schema: StructType, path: Path, same: Callable[[str], str]) -> bool:
+    """Tell whether ``path`` leads to something in ``schema``."""
+    found: list[DataType] = [schema]
+    for part in path:
+        found = [inner for each in found for inner in _named(each, part, same)]
+    return bool(found)
+
+
+@singledispatch
+def _named(data_type: DataType, part: str, same: Callable[[str], str]) -> list[DataType]:
+    """Return what one part of a path names in ``data_type``."""
+    return [each.dataType for each in _fields(data_type) if same(each.name) == same(part)]
+
+
+@_named.register
+def _named_in_array(data_type: ArrayType, part: str, same: Callable[[str], str]) -> list[DataType]:
+    return _named(data_type.elementType, part, same)
+
+
+@_named.register
+def _named_in_map(data_type: MapType, part: str, same: Callable[[str], str]) -> list[DataType]:
+    return [data_type.valueType]  # any part may be a key
+
+
+@singledispatch
+def _fields(data_type: DataType) -> Sequence[StructField]:
+    return ()
+
+
+@_fields.register
+def _fields_of_struct(data_type: StructType) -> Sequence[StructField]:
+    return data_type.fields
+
+
+@_fields.register
+def _fields_of_array(data_type: ArrayType) -> Sequence[StructField]:
+    return _fields(data_type.elementType)
 
 
 def _no_column(name: str, schema: StructType) -> str:
@@ -132,12 +160,9 @@ def _no_column(name: str, schema: StructType) -> str:
 
 
 def _columns(data_type: DataType, above: str) -> Iterator[str]:
-    if isinstance(data_type, ArrayType):
-        yield from _columns(data_type.elementType, above)
-    if isinstance(data_type, StructType):
-        for each in data_type.fields:
-            yield above + each.name
-            yield from _columns(each.dataType, f"{above}{each.name}.")
+    for each in _fields(data_type):
+        yield above + each.name
+        yield from _columns(each.dataType, f"{above}{each.name}.")
 
 
 def _readings(name: str) -> Iterator[Path]:
@@ -156,25 +181,39 @@ def _alike(one: Path, other: Path) -> bool:
     return one[:shorter] == other[:shorter]
 
 
-def _word(name: str) -> re.Pattern[str]:
+def _word(names: set[str]) -> re.Pattern[str]:
     """Return a pattern that finds a name as a word of its own, in backticks or without."""
-    spellings = {re.escape(name), re.escape(name.replace("`", "``"))}
-    return re.compile(rf"(?<!\w)(?:{'|'.join(sorted(spellings))})(?!\w)")
+    spellings = names | {name.replace("`", "``") for name in names}
+    return re.compile(rf"(?<!\w)(?:{'|'.join(sorted(map(re.escape, spellings)))})(?!\w)")
 
 
+@singledispatch
 def _texts(value: Any) -> Iterator[str]:
     """Yield every text in a value, the keys of objects too."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield str(key)
-            yield from _texts(item)
-    elif isinstance(value, list | tuple | set | frozenset):
-        for item in value:
-            yield from _texts(item)
-    elif hasattr(value, "to_json_dict"):  # GX's own condition objects
+    if hasattr(value, "to_json_dict"):  # GX's own condition objects
         yield from _texts(value.to_json_dict())
-    elif value is not None:
+    else:
         yield str(value)
+
+
+@_texts.register
+def _texts_of_nothing(_value: None) -> Iterator[str]:
+    return iter(())
+
+
+@_texts.register(Mapping)
+def _texts_of_object(value: Mapping[Any, Any]) -> Iterator[str]:
+    for key, item in value.items():
+        yield str(key)
+        yield from _texts(item)
+
+
+@_texts.register(list)
+@_texts.register(tuple)
+@_texts.register(set)
+@_texts.register(frozenset)
+def _texts_of_list(value: Iterable[Any]) -> Iterator[str]:
+    return chain.from_iterable(map(_texts, value))
 
 
 def _spelling(case_sensitive: bool) -> Callable[[str], str]:

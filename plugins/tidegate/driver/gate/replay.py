@@ -7,6 +7,7 @@ all guilty rules together, and last what only Great Expectations' own code can c
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import filterfalse
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -61,7 +62,7 @@ class ReplayEngine(Engine):
         self.answers: dict[MetricId, Any] = dict(answers)
         self.failures: dict[MetricId, Exception] = {}
         self.crash: Exception | None = None
-        self._facts = facts
+        self._facts = facts or FileFacts(rows=0)
         self._repeated: dict[MetricId, Repeated] = {}
         self._bypassed = False
 
@@ -107,12 +108,9 @@ class ReplayEngine(Engine):
         :raises MetricResolutionError: for the first of them that cannot be computed.
         """
         self._bundle(bundled)
-        asked = sorted(direct, key=_is_evidence)
-        for each in asked:
-            if not _is_evidence(each):
-                self._keep(each.metric_configuration, partial(self._compute, each))
-        evidence_asked = [each for each in asked if _is_evidence(each)]
-        self._examples(evidence_asked)
+        for each in filterfalse(_is_evidence, direct):
+            self._keep(each.metric_configuration, partial(self._compute, each))
+        self._examples(list(filter(_is_evidence, direct)))
         for each in (*direct, *bundled):
             metric = each.metric_configuration
             if error := self.failures.get(metric.id):
@@ -137,8 +135,11 @@ class ReplayEngine(Engine):
             self.answers[metric.id] = compute()
         except Exception as error:  # GX, Spark and custom expectations raise anything: it is theirs
             self.failures[metric.id] = error
-            if is_crash(error, self.spark):
-                self.crash = self.crash or error
+            self._note_crash(error)
+
+    def _note_crash(self, error: Exception) -> None:
+        if is_crash(error, self.spark):
+            self.crash = self.crash or error
 
     def _compute(self, direct: Any) -> Any:
         if self.crash:
@@ -169,8 +170,8 @@ class ReplayEngine(Engine):
         key = F.col(name)
         if not is_whole(rows, key):
             return None
-        known = self._facts.columns.get(name) if self._facts else None
-        if self._facts and known and isinstance(known.low, int) and isinstance(known.high, int):
+        known = self._facts.columns.get(name)
+        if known and isinstance(known.low, int) and isinstance(known.high, int):
             # Of all rows: where a condition leaves some out, the bounds are only the wider.
             return Bounds(known.low, known.high, self._facts.rows - known.nulls)
         low, high, count = rows.agg(F.min(key), F.max(key), F.count(key)).collect()[0]
@@ -200,8 +201,7 @@ class ReplayEngine(Engine):
         try:
             self.answers.update(evidence.examples(self.dataframe, together))
         except Exception as error:  # one of them; Great Expectations then asks for each alone
-            if is_crash(error, self.spark):
-                self.crash = self.crash or error
+            self._note_crash(error)
 
     def _nothing_unexpected(self, metric: Any) -> bool:
         """Tell whether an expectation that asks for evidence is known to have none."""
@@ -265,15 +265,13 @@ def replay(engine: ReplayEngine, configurations: Sequence[Any]) -> list[Any]:
     :raises Exception: what Spark raised, if the infrastructure rather than the data or the suite
         broke the judging.
     """
-    broken = {}
-    for each in configurations:
-        if result := _unanswerable(engine, each):
-            broken[each.id] = result
-    sound = [each for each in configurations if each.id not in broken]
-    judged = {each.expectation_config.id: each for each in validated(engine, sound, runtime())}
+    results = {each.id: _unanswerable(engine, each) for each in configurations}
+    sound = [each for each in configurations if results[each.id] is None]
+    for each in validated(engine, sound, runtime()):
+        results[each.expectation_config.id] = each
     if engine.crash:
         raise engine.crash
-    return [{**broken, **judged}[each.id] for each in configurations]
+    return [results[each.id] for each in configurations]
 
 
 def _unanswerable(engine: ReplayEngine, configuration: Any) -> Any:

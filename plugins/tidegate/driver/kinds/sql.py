@@ -12,11 +12,12 @@ from pyspark.errors import ParseException
 from pyspark.sql import DataFrame, SparkSession
 
 from tidegate.driver.kinds.allowed import Statement, check, check_meaning
-from tidegate.errors import SpecError
+from tidegate.errors import SpecError, require
 
 _TOKEN = re.compile(
     r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.)*"|`[^`]*`|--[^\n]*|/\*.*?\*/|;|[^'"`;/-]+|.""", re.S
 )
+_COMMENT = re.compile(r"--|/\*(?!\+)")
 _SCALAR = (str, int, float, bool, type(None))
 
 
@@ -29,12 +30,11 @@ def statements(text: str) -> list[str]:
     for piece in _TOKEN.findall(text):
         if piece == ";":
             found.append("")
-        elif piece.startswith(("--", "/*")) and not piece.startswith("/*+"):
+        elif _COMMENT.match(piece):
             found[-1] += " "
         else:
             found[-1] += piece
-    stripped = (statement.strip() for statement in found)
-    return [statement for statement in stripped if statement]
+    return list(filter(None, map(str.strip, found)))
 
 
 def produce(spark: SparkSession, job: Path, params: Mapping[str, Any]) -> DataFrame:
@@ -44,10 +44,8 @@ def produce(spark: SparkSession, job: Path, params: Mapping[str, Any]) -> DataFr
         than prepare (temporary views and functions, variables), or the last one is no query.
     """
     found = statements(job.read_text(encoding="utf-8"))
-    if not found:
-        raise SpecError(
-            f"{job.name}: no statement; the last statement of a .sql job is the stage's output"
-        )
+    told = f"{job.name}: no statement; the last statement of a .sql job is the stage's output"
+    require(found, told)
     values = _values(params)
     numbered = []
     for number, text in enumerate(found, start=1):

@@ -61,9 +61,8 @@ class Line:
 
         :raises PublishError: if one has.
         """
-        origins = [_origin(version) for version in left]
-        orders = [origin.submitted_ms for origin in origins if origin]
-        newest = max(orders, default=0)
+        origins = filter(None, map(_origin, left))
+        newest = max((origin.submitted_ms for origin in origins), default=0)
         if newest > self.provenance.submitted_ms:
             raise PublishError(self._fenced(newest))
 
@@ -145,12 +144,12 @@ class ModelTarget:
         line.require_none_newer(left)
         champion = line.champion()
         published = [version for version in left if _is_published(version, champion)]
-        mine = [version for version in left if self._is_mine(version)]
+        mine = list(filter(self._is_mine, left))
         done = [version for version in mine if version in published]
         if done:
             self._delete_others(left, published, champion)
             return self._already(done[0], champion)
-        ready = [version for version in mine if _is_passed(version)][:1]
+        ready = list(filter(_is_passed, mine))[:1]
         # Deleting is the fence: no alias moves to a deleted version. What readers have seen stays,
         # for them to go back to.
         self._delete_others(left, [*published, *ready], champion)

@@ -138,8 +138,7 @@ def _count(judgement: Judgement) -> str:
 
 def _rows(judgement: Judgement) -> list[Row]:
     """Return every expectation: those that do not hold first, the gravest before all."""
-    passed = [each for each in judgement.expectations if each.success]
-    return [_row(each) for each in (*judgement.failed, *passed)]
+    return list(map(_row, judgement.gravest_first))
 
 
 def _row(e: Expectation) -> Row:

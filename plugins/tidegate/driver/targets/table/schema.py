@@ -23,7 +23,7 @@ from pyspark.sql.types import (
 
 from tidegate.contract import StageSpec
 from tidegate.driver.targets.table.names import column
-from tidegate.errors import SpecError
+from tidegate.errors import require
 
 _WIDER: dict[type[DataType], tuple[type[DataType], ...]] = {
     ByteType: (ShortType, IntegerType, LongType),
@@ -72,16 +72,15 @@ def check_names(frame: DataFrame, spec: StageSpec) -> None:
     """
     counted = Counter(name.lower() for name in frame.columns)
     twice = [name for name in frame.columns if counted[name.lower()] > 1]
-    if twice:
-        raise SpecError(f"{spec.target}: the columns {twice} differ by case alone; rename them")
+    require(not twice, f"{spec.target}: the columns {twice} differ by case alone; rename them")
     for name, value in spec.partition.items():
         folder = f"{quote_plus(name)}={quote_plus(value)}"
-        if len(folder) > _LONGEST_FOLDER:
-            raise SpecError(
-                f"{spec.target}: the partition {name[:40]!r} of value {value[:40]!r} makes a "
-                f"folder of {len(folder)} bytes, and file systems end at {_LONGEST_FOLDER} bytes; "
-                "partition by something shorter"
-            )
+        require(
+            len(folder) <= _LONGEST_FOLDER,
+            f"{spec.target}: the partition {name[:40]!r} of value {value[:40]!r} makes a "
+            f"folder of {len(folder)} bytes, and file systems end at {_LONGEST_FOLDER} bytes; "
+            "partition by something shorter",
+        )
 
 
 def _types(schema: StructType | None) -> dict[str, DataType]:
@@ -99,22 +98,21 @@ def fit(frame: DataFrame, table: StructType, name: str) -> tuple[DataFrame, list
     """
     given = _types(frame.schema)
     missing = [field.name for field in table.fields if field.name.lower() not in given]
-    if missing:
-        raise SpecError(
-            f"{name}: the job dropped {missing}; it returned {frame.columns}. Readers count on "
-            "every column: bring it back, or drop it from the table first (ALTER TABLE "
-            f"{name} DROP COLUMN …)"
-        )
+    require(
+        not missing,
+        f"{name}: the job dropped {missing}; it returned {frame.columns}. Readers count on "
+        "every column: bring it back, or drop it from the table first (ALTER TABLE "
+        f"{name} DROP COLUMN …)",
+    )
     retyped = []
     for field in table.fields:
         new = given[field.name.lower()]
         if not _widens(new, field.dataType):
             retyped.append(f"{field.name}: {field.dataType.simpleString()} → {new.simpleString()}")
-    if retyped:
-        raise SpecError(
-            f"{name}: the job retyped {retyped} (table → job); cast in the job, or write a new "
-            "column"
-        )
+    require(
+        not retyped,
+        f"{name}: the job retyped {retyped} (table → job); cast in the job, or write a new column",
+    )
     known = _types(table)
     added = [given for given in frame.columns if given.lower() not in known]
     kept = [column(field.name).alias(field.name) for field in table.fields]
