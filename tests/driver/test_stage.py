@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from tidegate.contract import Report, Suite, digest, parse_read
 from tidegate.driver.__main__ import FAILED, HELD, run
 from tidegate.store import REPORT, AttemptFiles
 
-_tables = (f"lake.stages.t{number}" for number in count())
+# Another name in each import of this module: others borrow its bench.
+_tables = (f"lake.stages_{token_hex(3)}.t{number}" for number in count())
 NOT_NULL = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "id"}}
 ROWS = {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1}}
 CLEAN = """from pyspark.sql import DataFrame
