@@ -328,16 +328,22 @@ def test_keys_of_any_type_are_counted_exactly(spark: SparkSession, what: str, un
         assert bounds.is_dense
     truth = frame.groupBy(*frame.columns).count().where("count > 1")
     expected = sum(row["count"] for row in truth.collect())
-    found = repeated(frame, keys, bounds, 3)
+    found = repeated(frame, keys, bounds, None, 3)
     assert found.rows == expected
     assert (expected == 0) == unique
     assert len(found.keys) == min(3, expected)
 
 
+def test_more_suspects_than_are_kept_are_counted_exactly_too(spark: SparkSession) -> None:
+    frame = spark.range(900_000).selectExpr("string(id div 2) AS k")
+    found = repeated(frame, [F.col("k")], None, 900_000, 3)
+    assert (found.rows, len(found.keys)) == (900_000, 3)
+
+
 def test_numbers_that_collide_accuse_nobody(spark: SparkSession) -> None:
     """Two keys that share a stand-in are suspects, and their true keys acquit them."""
     frame = spark.sql("SELECT IF(id = 5, NULL, id) AS k FROM range(9)")  # null stands in as 0
-    assert repeated(frame, [F.col("k")], None, 3).rows == 0
+    assert repeated(frame, [F.col("k")], None, 9, 3).rows == 0
 
 
 @pytest.fixture(scope="module")

@@ -7,18 +7,25 @@ grouped by their true keys.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import ByteType, DateType, IntegerType, LongType, ShortType, TimestampType
+
+from tidegate.driver.gate.measure import one_job
 
 _WHOLE = (ByteType, ShortType, IntegerType, LongType)
 _FIXED = (*_WHOLE, DateType, TimestampType)
 _SPARSEST = 8
 """Bits are worth it up to so many of them for each key."""
 _SMALL = 1 << 20
+_KEYS_A_PARTITION = 1_000_000
+"""So many keys are sorted in memory by one task."""
+_MOST_SUSPECTS = 400_000
+"""Of more suspects than that, all rows are grouped by their true keys: most are guilty then."""
 _PLACE_IN_PARTITION = (1 << 33) - 1
 """The lower bits of ``monotonically_increasing_id``."""
 
@@ -51,24 +58,47 @@ def is_whole(rows: DataFrame, key: Column) -> bool:
 
 
 def repeated(
-    rows: DataFrame, keys: Sequence[Column], bounds: Bounds | None, wanted: int
+    rows: DataFrame,
+    keys: Sequence[Column],
+    bounds: Bounds | None,
+    count: int | None,
+    wanted: int,
 ) -> Repeated:
     """Return the rows whose keys are not unique: how many, and the first keys, row by row.
 
     :param bounds: of a single whole-number key, if they are known.
+    :param count: how many rows there are at the most, if that is known.
     :param wanted: how many keys at the most; the order is that of Great Expectations' own window.
     """
     named = rows.select(*[key.alias(f"k{place}") for place, key in enumerate(keys)])
+    spark = rows.sparkSession
     stand_in, suspects = _suspects(named, bounds)
-    # Kept, so that Spark knows how few they are: a join with few rows shuffles no key.
-    suspects.persist()
-    try:
-        if not suspects.count():
-            return Repeated(0, ())
-        suspected = named.withColumn("stand_in", stand_in).join(suspects, "stand_in", "left_semi")
-        return _shared(suspected, named.columns, wanted)
-    finally:
-        suspects.unpersist()
+    with _sized(spark, count):
+        most = _MOST_SUSPECTS // int(spark.conf.get("spark.sql.shuffle.partitions") or 1)
+        ((total, first),) = _counted(suspects, most).collect()
+    if not total:
+        return Repeated(0, ())
+    suspected = named.withColumn("stand_in", stand_in)
+    if total == len(first):
+        few = spark.createDataFrame([(each,) for each in first], "stand_in LONG")
+        # Said to Spark, which would else shuffle every key to meet them.
+        suspected = suspected.join(F.broadcast(few), "stand_in", "left_semi")
+    return _shared(suspected, named.columns, wanted)
+
+
+def _sized(spark: SparkSession, count: int | None) -> AbstractContextManager[None]:
+    """Have one job do it, with as few partitions as so many keys need, if that is known."""
+    if count is None:
+        return nullcontext()
+    partitions = max(spark.sparkContext.defaultParallelism, count // _KEYS_A_PARTITION)
+    return one_job(spark, partitions)
+
+
+def _counted(suspects: DataFrame, most: int) -> DataFrame:
+    """Return one row: how many suspects there are, and the first ``most`` of each partition."""
+    placed = suspects.withColumn("at", F.monotonically_increasing_id())
+    early = F.col("at").bitwiseAND(_PLACE_IN_PARTITION) < most
+    return placed.agg(F.count(F.lit(1)), F.collect_list(F.when(early, F.col("stand_in"))))
 
 
 def _shared(suspected: DataFrame, names: Sequence[str], wanted: int) -> Repeated:

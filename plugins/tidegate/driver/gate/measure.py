@@ -18,6 +18,7 @@ _NULL_SKIPPING = frozenset(
 )
 """Aggregates of one argument that take a row left out by a filter for a NULL argument."""
 _ADAPTIVE = "spark.sql.adaptive.enabled"
+_PARTITIONS = "spark.sql.shuffle.partitions"
 _BROKEN = (PySparkException, Py4JError, ValueError, OverflowError, TypeError)
 """What one aggregate can raise: in Spark, or where Python cannot hold its value (a year 20260)."""
 
@@ -68,7 +69,7 @@ def measure(frame: DataFrame, columns: Columns) -> dict[MetricId, object]:
     if not columns:
         return {}
     try:
-        with _one_job(frame.sparkSession):
+        with one_job(frame.sparkSession):
             (row,) = _aggregated(frame, columns).collect()
     except _BROKEN as error:
         if is_crash(error, frame.sparkSession):
@@ -92,11 +93,20 @@ def _halves(columns: Columns) -> tuple[Columns, Columns]:
 
 
 @contextmanager
-def _one_job(spark: SparkSession) -> Iterator[None]:
-    # Adaptive execution starts a job of its own for each shuffle; here one row is shuffled.
-    before: Any = spark.conf.get(_ADAPTIVE)
-    spark.conf.set(_ADAPTIVE, "false")
+def one_job(spark: SparkSession, partitions: int | None = None) -> Iterator[None]:
+    """Have what runs inside be one job, and not one for each shuffle.
+
+    :param partitions: of each shuffle, where it is known how little is shuffled: adaptive
+        execution, which else joins them, is what starts the further jobs.
+    """
+    wanted = {_ADAPTIVE: "false"}
+    if partitions is not None:
+        wanted[_PARTITIONS] = str(partitions)
+    before: dict[str, Any] = {key: spark.conf.get(key) for key in wanted}
+    for key, value in wanted.items():
+        spark.conf.set(key, value)
     try:
         yield
     finally:
-        spark.conf.set(_ADAPTIVE, before)
+        for key, value in before.items():
+            spark.conf.set(key, value)

@@ -162,7 +162,10 @@ class ReplayEngine(Engine):
         else:
             keys = [F.col(name) for name in accessor["column_list"]]
             bounds = None
-        found = repeated(rows, keys, bounds, EXAMPLES)
+        count = self._facts.rows if self._facts else None
+        if bounds is not None:
+            count = bounds.count
+        found = repeated(rows, keys, bounds, count, EXAMPLES)
         self._repeated[metric.id] = found
         return found.rows
 
