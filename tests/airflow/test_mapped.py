@@ -275,6 +275,14 @@ def test_what_is_known_is_checked_though_the_copies_are_not(project: FakeProject
             bad.expand_kwargs(later())
 
 
+def test_copies_that_share_a_partition_of_another_task_are_rivals(project: FakeProject) -> None:
+    dag = project.dag()
+    day = stage(dag, "day").output["ds"]
+    made = partial(dag, writes="lake.a.b", partition={"ds": day})
+    with pytest.raises(SpecError, match="copies 0 and 1 both write partition"):
+        made.expand(reads=[{"x": "a.csv"}, {"x": "b.csv"}])
+
+
 def test_copies_that_append_or_differ_by_index_are_no_rivals(project: FakeProject) -> None:
     dag = project.dag()
     reads = [{"x": "a.csv"}, {"x": "b.csv"}]
@@ -433,6 +441,20 @@ def test_copies_of_several_tables_or_of_none_are_refused_with_a_card(
     with pytest.raises(SpecError, match=said):
         reader.execute(at)
     assert card_of(caplog)[0] == "|        SPEC ERROR  d / reader  try 1"
+
+
+def test_a_copy_that_has_no_rival_goes_through_beside_two_that_have(
+    project: FakeProject,
+) -> None:
+    with project.dag() as dag:
+        fixed = {"reads": {"x": "x.csv"}, "writes": "lake.a.b"}
+        mapped = partial(dag, **fixed).expand(partition=entries_task())
+    days = [DAYS[0], DAYS[1], DAYS[0]]
+    copy, at = copy_of(mapped, 1, entries=days)
+    execute(copy, at)
+    copy, at = copy_of(mapped, 2, entries=days)
+    with pytest.raises(SpecError, match="copies 0 and 2 both write partition"):
+        execute(copy, at)
 
 
 AT_RUN: list[tuple[list[Any], str]] = [

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 from tidegate.errors import SpecError
@@ -50,18 +50,13 @@ def refuse_rivals(task: Any, known: list[dict[str, Any]], index: int | None = No
     :param index: the copy to look at; all of them by default.
     :raises SpecError: naming two of them.
     """
-    all_of_them = [_target(merged(task, each)) for each in known]
-    looked_at = range(len(known))
-    if index is not None:
-        looked_at = range(index, index + 1)
-    for one in looked_at:
-        for other, target in enumerate(all_of_them):
-            if other != one and _same_rows(all_of_them[one], target):
-                first, second = sorted((one, other))
-                raise SpecError(
-                    f"task {task.task_id!r}: copies {first} and {second} both write "
-                    f"{_told(all_of_them[one])}; {_REPLACES}"
-                )
+    written = enumerate(_target(merged(task, each)) for each in known)
+    for (first, one), (second, other) in combinations(written, 2):
+        if index in (None, first, second) and _same_rows(one, other):
+            raise SpecError(
+                f"task {task.task_id!r}: copies {first} and {second} both write {_told(one)}; "
+                f"{_REPLACES}"
+            )
 
 
 def refuse_a_group_of_rivals(task: Any) -> None:
@@ -70,8 +65,8 @@ def refuse_a_group_of_rivals(task: Any) -> None:
     :raises SpecError: naming the group.
     """
     group = task.get_closest_mapped_task_group()
-    target = _target({name: getattr(task, name) for name in ("writes", "partition", "mode")})
-    if group is None or target is None:
+    target = _target({name: getattr(task, name) for name in _OF_A_TARGET})
+    if group is None or target is None or any(map(later, target[1].values())):
         return
     raise SpecError(
         f"task {task.task_id!r}: every copy of the mapped task group {group.group_id!r} writes "
@@ -93,13 +88,13 @@ def _target(arguments: Mapping[str, Any]) -> Target | None:
         return None
     if arguments.get("mode") == "append":
         return None  # the rows of each copy are added
-    if any(map(_may_differ, [writes, *partition.values()])):
+    if any(map(_of_its_own, [writes, *partition.values()])):
         return None
     return writes, dict(partition)
 
 
-def _may_differ(value: object) -> bool:
-    return later(value) or (templated(value) and bool(_OF_ITS_OWN.search(str(value))))
+def _of_its_own(value: object) -> bool:
+    return templated(value) and bool(_OF_ITS_OWN.search(str(value)))
 
 
 def _same_rows(one: Target | None, other: Target | None) -> bool:
