@@ -39,6 +39,11 @@ class Block:
         """Whether it is a Python job, to be run; other Python belongs into a DAG file."""
         return self.language == "python" and re.search(r"^def run\(", self.text, re.M) is not None
 
+    @property
+    def is_expectation(self) -> bool:
+        """Whether it defines an expectation of the author's own, to be asked."""
+        return self.language == "python" and "great_expectations" in self.text
+
     def compiled(self) -> str:
         """Return its text behind so many empty lines that an error names the document's line.
 

@@ -1,5 +1,6 @@
 """Every job of the documents runs on a few rows, every suite opens as a gate, every SQL runs."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ ROWS = [
 ]
 """Flights, with every column that a document's job names."""
 JOBS = [block for block in in_language("python") if block.is_job]
+EXPECTATIONS = [block for block in in_language("python") if block.is_expectation]
 SQL = in_language("sql")
 QUERIES = [block for block in SQL if not block.text.startswith("CALL")]
 CALLS = [block for block in SQL if block.text.startswith("CALL")]
@@ -48,6 +50,16 @@ def test_a_job_runs_on_a_few_rows(block: Block, flights: DataFrame, tmp_path: Pa
         assert returned.count() > 0
     else:
         assert train(run, offered).metrics
+
+
+@pytest.mark.parametrize("block", placed(EXPECTATIONS))
+def test_an_expectation_of_ones_own_is_asked(block: Block, spark: SparkSession) -> None:
+    exec(block.compiled(), {"__name__": "rules"})
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", re.findall(r"class (Expect\w+)", block.text)[0]).lower()
+    rule = {"type": name, "kwargs": {"column": "id"}}
+    gate = open_gate(spark, Suite(name="own", document={"name": "own", "expectations": [rule]}), {})
+    assert gate.judge(spark.range(0, 10, 2).toDF("id")).verdict == "pass"
+    assert gate.judge(spark.range(4).toDF("id")).verdict == "closed"
 
 
 @pytest.mark.parametrize("block", placed(QUERIES))

@@ -1,6 +1,6 @@
 """What all stages have in common on the Airflow side: check at parse, submit, tell the report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,8 +12,22 @@ from tidegate.errors import SpecError
 from tidegate.links import GateReportLink, SparkUiLink
 from tidegate.operators.attempt import this_attempt, times
 from tidegate.operators.checks import Checks, templated
-from tidegate.operators.result import EXTRA, result_of
-from tidegate.operators.run import StageRun
+from tidegate.operators.copies import (
+    copies,
+    refuse_a_group_of_rivals,
+    refuse_rivals,
+    targets,
+)
+from tidegate.operators.mapped import (
+    SPARK,
+    StagePartial,
+    listing,
+    outlets_of,
+    outputs,
+    unsealed,
+)
+from tidegate.operators.result import EXTRA, reads_of, result_of
+from tidegate.operators.run import StageRun, refusals_told
 from tidegate.project import Project
 from tidegate.retry import RETRIES, RETRY_POLICY
 from tidegate.settings import history_of, project_dir, reports_store
@@ -47,6 +61,7 @@ class StageOperator(BaseOperator):
     operator_extra_links = (SparkUiLink(), GateReportLink())
     ui_color = "#d7ecf3"
 
+    @listing(**SPARK, retries=RETRIES, retry_policy=RETRY_POLICY)
     def __init__(
         self,
         *,
@@ -58,24 +73,42 @@ class StageOperator(BaseOperator):
         mode: Mode = "replace",
         **kwargs: Any,
     ) -> None:
-        defaults = kwargs.get("default_args") or {}
-        self.spark = {name: defaults[name] for name in SPARK_ARGUMENTS & defaults.keys()}
-        self.spark |= {name: kwargs.pop(name) for name in SPARK_ARGUMENTS & kwargs.keys()}
+        # Airflow has put in what default_args say of every argument that the signature lists.
+        given = SPARK_ARGUMENTS & kwargs.keys()
+        self.spark = {name: unsealed(kwargs.pop(name)) for name in given}
         for name, ours in (("retries", RETRIES), ("retry_policy", RETRY_POLICY)):
-            if name not in defaults:
-                kwargs.setdefault(name, ours)
-        if isinstance(writes, str) and writes and not templated(writes):
-            kwargs["outlets"] = [*(kwargs.get("outlets") or []), Asset(writes)]
+            kwargs.setdefault(name, ours)
         super().__init__(**kwargs)
         self.job = job
         self.writes = writes
         self.gate = gate
-        self.partition = partition or {}
+        self.partition: Any = partition
+        if partition is None:
+            self.partition = {}
         self.mode = mode
-        self.reads = _outputs(reads)
+        self.reads = outputs(reads)
         self.spark_ui = ""
         self._run: StageRun | None = None
-        self.check()
+        if isinstance(writes, str) and writes:
+            self.outlets = outlets_of(self._mapped, writes, self.outlets)
+        if self._mapped is None:
+            self.check()  # a copy: when its DAG file was read, and in execute, where it is told
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> StagePartial:  # type: ignore[override]
+        """Return this stage with some arguments, to be mapped over others by ``expand``."""
+        return StagePartial(super().partial, kwargs)
+
+    @property
+    def _mapped(self) -> Any:
+        """The mapped task that this stage is a copy of, or None."""
+        dag = self.get_dag()
+        if dag is None:
+            return None
+        task = dag.task_dict.get(self.task_id)
+        if getattr(task, "is_mapped", False):
+            return task
+        return None
 
     def checks(self, rendered: bool) -> Checks:
         """Return the checks of this task."""
@@ -94,7 +127,11 @@ class StageOperator(BaseOperator):
         try:
             check_settings(self.spark)
             if self.dag is not None:
-                checks.sole_writer(self.writes, self.dag.tasks)
+                others = [task for task in self.dag.tasks if task.task_id != self.task_id]
+                written = {task.task_id: targets(task) for task in others}
+                checks.sole_writer(self.writes, written)
+                if not rendered:
+                    refuse_a_group_of_rivals(self)
                 self._check_files(checks)
         except SpecError as wrong:
             if str(wrong).startswith("task "):
@@ -118,18 +155,31 @@ class StageOperator(BaseOperator):
         :raises TidegateError: the class of failure that the report names; ``DriverLost`` if there
             is no report.
         """
+        with refusals_told(this_attempt(context)):
+            spec, run = self._asked(context)
+        self._run = run
+        try:
+            report = run.run()
+        finally:
+            self.spark_ui = history_of(run.report) or self.spark_ui
+        return self._hand_on(spec, report, context)
+
+    def _asked(self, context: "Context") -> tuple[StageSpec, StageRun]:
+        """Check what the templates became, and make this attempt's run of it.
+
+        :raises SpecError: what, where and what to do.
+        """
+        self.reads = reads_of(self.reads, self.task_id)
         self.check(rendered=True)
+        if self._mapped is not None:
+            known = copies(self._mapped, context)
+            refuse_rivals(self._mapped, known or [], context["ti"].map_index)
         settings = part(self.render_template(self.spark, context))
         for value in settings.secrets:
             mask_secret(value)
         spec = self._spec(context, dict(settings.conf))
         listener = TaskLog(self, context)
-        self._run = StageRun(spec, self._project.root, reports_store(), settings, listener)
-        try:
-            report = self._run.run()
-        finally:
-            self.spark_ui = history_of(self._run.report) or self.spark_ui
-        return self._hand_on(spec, report, context)
+        return spec, StageRun(spec, self._project.root, reports_store(), settings, listener)
 
     def _hand_on(self, spec: StageSpec, report: Report, context: "Context") -> dict[str, Any]:
         result = result_of(spec, report)
@@ -153,7 +203,7 @@ class StageOperator(BaseOperator):
     def _spec(self, context: "Context", conf: dict[str, str]) -> StageSpec:
         project = self._project
         attempt = this_attempt(context)
-        reads = [parse_read(name, _read_of(value)) for name, value in self.reads.items()]
+        reads = [parse_read(name, value) for name, value in self.reads.items()]
         spec = StageSpec(
             kind=self.kind,
             attempt=attempt,
@@ -194,21 +244,3 @@ class TaskLog:
         self._operator.spark_ui = address
         self._context["ti"].xcom_push(key=SparkUiLink().xcom_key, value=address)
         self._operator.log.info("ui %s", address)
-
-
-def _outputs(reads: Any) -> Any:
-    """Return ``reads`` with each operator's output in its place.
-
-    An output is a reference that Airflow resolves in ``execute`` and draws the arrow for. What is
-    no mapping is left for the check to refuse.
-    """
-    if not isinstance(reads, Mapping):
-        return reads
-    return {name: getattr(value, "output", value) for name, value in reads.items()}
-
-
-def _read_of(value: object) -> object:
-    """Return what a stage's result says can be read of it; anything else as it is."""
-    if isinstance(value, Mapping) and "read" in value:
-        return value["read"]
-    return value

@@ -22,6 +22,11 @@ def templated(value: object) -> bool:
     return isinstance(value, str) and bool(_TEMPLATE.search(value))
 
 
+def later(value: object) -> bool:
+    """Tell whether a value is a reference that Airflow resolves in the run."""
+    return hasattr(value, "resolve") and hasattr(value, "iter_references")
+
+
 @dataclass(frozen=True)
 class Checks:
     """The checks of one task.
@@ -44,7 +49,7 @@ class Checks:
 
     def waits(self, value: object) -> bool:
         """Tell whether a value is still to be rendered."""
-        return not self.rendered and templated(value)
+        return not self.rendered and (templated(value) or later(value))
 
     def reads(self, reads: object) -> None:
         """Refuse reads that cannot be opened.
@@ -52,6 +57,8 @@ class Checks:
         :raises SpecError: if ``reads`` is no mapping, is empty, or has an entry or name that cannot
             be.
         """
+        if self.waits(reads):
+            return
         if not isinstance(reads, Mapping) or not reads:
             raise SpecError(
                 f"task {self.task_id!r}: reads={reads!r}; name at least one input, "
@@ -73,7 +80,7 @@ class Checks:
             self._parse(name, "known_later.csv")
             given = type(value).__name__
             told = f"reads[{name!r}] is {given}; give a path, a table or a stage"
-            self.require(isinstance(value, str | Mapping) or hasattr(value, "resolve"), told)
+            self.require(isinstance(value, str | Mapping) or self.waits(value), told)
 
     def _parse(self, name: object, value: object) -> None:
         try:
@@ -108,9 +115,11 @@ class Checks:
 
         :raises SpecError: if they do not, or either has no meaning for this kind.
         """
+        if self.waits(mode) or self.waits(partition):
+            return
         self.require(mode in _MODES, f"mode={mode!r}; use 'replace' (the default) or 'append'")
         told = f"partition={partition!r}; give column to value, e.g. {{'ds': '{{{{ ds }}}}'}}"
-        self.require(_is_partition(partition), told)
+        self.require(self._is_partition(partition), told)
         appends = mode == "append"
         told = "a partition is replaced whole; leave partition out to append, or mode to replace"
         self.require(not (partition and appends), told)
@@ -118,15 +127,22 @@ class Checks:
         is_plain = not partition and not appends
         self.require(is_plain or KINDS[self.kind].publishes == "table", told)
 
-    def sole_writer(self, writes: str | None, others: Iterable[Any]) -> None:
+    def _is_partition(self, partition: object) -> bool:
+        if not isinstance(partition, Mapping):
+            return False
+        known = [value for value in partition.values() if not self.waits(value)]
+        return all(isinstance(text, str) and text for text in [*partition, *known])
+
+    def sole_writer(self, writes: str | None, written: Mapping[str, Iterable[str]]) -> None:
         """Refuse a second stage of one DAG that writes the same target.
 
+        :param written: what each other task of the DAG writes.
         :raises SpecError: naming the first.
         """
-        if not writes:
+        if not isinstance(writes, str):
             return
-        writers = [other.task_id for other in others if getattr(other, "writes", None) == writes]
-        first = min(set(writers) - {self.task_id}, default=None)
+        writers = [task_id for task_id, targets in written.items() if writes in targets]
+        first = min(writers, default=None)
         told = (
             f"{writes} is already written by task {first!r}; two stages of one DAG would replace "
             "each other's rows: give each its own table, or let one stage read both inputs"
@@ -149,6 +165,8 @@ class Checks:
 
         :raises SpecError: naming what is missing.
         """
+        if self.waits(reads) or self.waits(engine):
+            return
         missing = [name for name in ("vertices", "edges") if name not in reads]
         told = (
             "a graph is built from reads 'vertices' and 'edges'; "
@@ -156,10 +174,3 @@ class Checks:
         )
         self.require(not missing, told)
         self.require(engine in _ENGINES, f"engine={engine!r}; use 'graphx' or 'graphframes'")
-
-
-def _is_partition(partition: object) -> bool:
-    if not isinstance(partition, Mapping):
-        return False
-    texts = [*partition, *partition.values()]
-    return all(isinstance(text, str) and text for text in texts)

@@ -2,22 +2,33 @@
 
 import errno
 import logging
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tidegate.contract import Report, StageSpec, scrub
+from tidegate.contract import Attempt, Report, StageSpec, scrub
 from tidegate.errors import ResourceExhausted, SpecError, TidegateError
 from tidegate.store import LOG, PAGE, SPEC, AttemptFiles, Store
 from tidegate.submit.client import ClientSubmission
 from tidegate.submit.protocol import Listener, Submission
 from tidegate.submit.secrets import Settings
-from tidegate.telling.card import card
+from tidegate.telling.card import card, refusal
 from tidegate.telling.green import green
 from tidegate.telling.outcome import UNBELIEVABLE, error_of, read_report
 from tidegate.telling.page import page, tries_around
 
 log = logging.getLogger(__name__)
+
+
+@contextmanager
+def refusals_told(attempt: Attempt) -> Iterator[None]:
+    """Log a card of whatever is refused in this block, before it is raised on."""
+    try:
+        yield
+    except TidegateError as error:
+        for line in refusal(attempt, error):
+            log.error("%s", line)
+        raise
 
 
 class StageRun:

@@ -3,7 +3,16 @@
 import re
 from datetime import timedelta
 
-from tidegate.contract import KINDS, Expectation, Judgement, Report, Severity, StageSpec, plain
+from tidegate.contract import (
+    KINDS,
+    Attempt,
+    Expectation,
+    Judgement,
+    Report,
+    Severity,
+    StageSpec,
+    plain,
+)
 from tidegate.errors import GateClosed, TidegateError
 from tidegate.store import REPORT, AttemptFiles
 from tidegate.telling.advice import ADVICE, Advice
@@ -24,12 +33,23 @@ def card(spec: StageSpec, error: TidegateError, report: Report | None, log: str)
     :param log: where Spark's whole output lies.
     """
     advice = ADVICE[type(error)]
-    rows = [_head(spec, error), *_reasons(error, report), ("retry", retry(advice))]
+    suite = ""
+    if isinstance(error, GateClosed):
+        suite = f"  suite {spec.suite.name}"
+    rows = [_head(spec.attempt, error, suite), *_reasons(error, report), ("retry", retry(advice))]
     if report:
         rows += _held(report)
         rows.append(("look", f'"{PAGE_LINK}" on the task\'s page; {_report_of(spec)}'))
     rows += [("log", log), ("do", advice.do)]
-    return [plain(f"| {mark:6} {text}")[:_LONGEST_LINE] for mark, text in rows]
+    return _lines(rows)
+
+
+def refusal(attempt: Attempt, error: TidegateError) -> list[str]:
+    """Return the card of what was refused before a driver was started: it has left no files."""
+    advice = ADVICE[type(error)]
+    rows = [_head(attempt, error), *_reasons(error, None)]
+    rows += [("retry", retry(advice)), ("do", advice.do)]
+    return _lines(rows)
 
 
 def verdict_of(e: Expectation) -> str:
@@ -43,13 +63,15 @@ def _report_of(spec: StageSpec) -> str:
     return str(AttemptFiles(spec.folder).path(REPORT))
 
 
-def _head(spec: StageSpec, error: TidegateError) -> Row:
-    attempt = spec.attempt
-    told = _spaced(type(error).__name__)
-    told += f"  {attempt.dag_id} / {attempt.task_id}  try {attempt.try_number}"
-    if isinstance(error, GateClosed):
-        told += f"  suite {spec.suite.name}"
-    return "", told
+def _lines(rows: list[Row]) -> list[str]:
+    return [plain(f"| {mark:6} {text}")[:_LONGEST_LINE] for mark, text in rows]
+
+
+def _head(attempt: Attempt, error: TidegateError, suite: str = "") -> Row:
+    told = f"{_spaced(type(error).__name__)}  {attempt.dag_id} / {attempt.task_id}"
+    if attempt.map_index >= 0:
+        told += f"  copy {attempt.map_index}"
+    return "", f"{told}  try {attempt.try_number}{suite}"
 
 
 def _reasons(error: TidegateError, report: Report | None) -> list[Row]:
