@@ -10,6 +10,8 @@ from typing import Any
 from airflow.sdk import DAG
 from pendulum import datetime
 
+from tidegate.operators import BatchStageOperator
+
 SUITE = {
     "name": "s",
     "expectations": [{"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "id"}}],
@@ -91,6 +93,20 @@ class FakeProject:
         dag = DAG(dag_id, schedule=None, start_date=datetime(2013, 1, 1, tz="UTC"))
         dag.fileloc = str(self.root / "dags" / f"{dag_id}.py")
         return dag
+
+
+def batch(project: FakeProject, **overrides: Any) -> BatchStageOperator:
+    """Return a batch stage with every argument it needs."""
+    arguments = {
+        "task_id": "clean",
+        "dag": project.dag(),
+        "job": "job.py",
+        "reads": {"x": "landing/x.csv"},
+        "writes": "lake.a.b",
+        "partition": {"ds": "2013-02-08"},
+        "gate": "s",
+    }
+    return BatchStageOperator(**{**arguments, **overrides})
 
 
 class Events(dict[Any, Any]):

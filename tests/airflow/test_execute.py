@@ -11,25 +11,12 @@ from typing import Any
 import psutil
 import pytest
 from airflow.sdk import Asset
-from stages import FakeProject, context, given
+from stages import FakeProject, batch, context, given
 
 from tidegate import operators
 from tidegate.errors import BY_NAME, DriverLost, GateClosed, SpecError
 from tidegate.operators.attempt import this_attempt
 from tidegate.settings import reports_store
-
-
-def batch(project: FakeProject, **overrides: Any) -> operators.BatchStageOperator:
-    arguments = {
-        "task_id": "clean",
-        "dag": project.dag(),
-        "job": "job.py",
-        "reads": {"x": "landing/x.csv"},
-        "writes": "lake.a.b",
-        "partition": {"ds": "2013-02-08"},
-        "gate": "s",
-    }
-    return operators.BatchStageOperator(**{**arguments, **overrides})
 
 
 def test_a_published_stage_returns_what_the_next_one_reads_and_tells_the_asset(

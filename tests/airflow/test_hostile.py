@@ -7,27 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stages import FakeProject, context, given
+from stages import FakeProject, batch, context, given
 
-from tidegate import operators
 from tidegate.errors import DriverLost, SpecError, TidegateError
 from tidegate.operators.attempt import this_attempt
 from tidegate.settings import reports_store
 
 HUSH = "hush-hush-hush"
-
-
-def batch(project: FakeProject, **overrides: Any) -> operators.BatchStageOperator:
-    arguments = {
-        "task_id": "clean",
-        "dag": project.dag(),
-        "job": "job.py",
-        "reads": {"x": "landing/x.csv"},
-        "writes": "lake.a.b",
-        "partition": {"ds": "2013-02-08"},
-        "gate": "s",
-    }
-    return operators.BatchStageOperator(**{**arguments, **overrides})
 
 
 def folder(at: dict[str, Any]) -> Path:

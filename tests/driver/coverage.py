@@ -7,9 +7,9 @@ import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
+from tests.driver.local_spark import jobs_started, local_session
 from tests.driver.test_gate_equality import FRAMES, ONE_PASS, SCHEMA, STAGED_TOO, Config, suite_of
 
 from tidegate.driver.gate import open_gate
@@ -75,15 +75,9 @@ def _table(spark: SparkSession, name: str) -> tuple[DataFrame, FileFacts | None]
 
 def _jobs(spark: SparkSession, config: Config, frame: DataFrame, facts: FileFacts | None) -> int:
     gate = open_gate(spark, suite_of(config), {})
-    before = _count(spark)
+    before = jobs_started(spark)
     gate.judge(frame, facts)
-    return _count(spark) - before
-
-
-def _count(spark: SparkSession) -> int:
-    context: Any = spark.sparkContext._jsc.sc()
-    context.listenerBus().waitUntilEmpty()  # the store learns of a job behind it
-    return int(context.statusStore().jobsList(None).size())
+    return jobs_started(spark) - before
 
 
 def document(spark: SparkSession) -> str:
@@ -92,8 +86,6 @@ def document(spark: SparkSession) -> str:
 
 
 def main() -> None:
-    from tests.driver.local_spark import local_session
-
     with tempfile.TemporaryDirectory() as folder:
         spark = local_session(Path(folder))
         DOCUMENT.write_text(document(spark), encoding="utf-8")

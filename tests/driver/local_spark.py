@@ -1,6 +1,7 @@
 """A local Spark session with an Iceberg catalog."""
 
 from pathlib import Path
+from typing import Any
 
 from pyspark.sql import SparkSession
 
@@ -30,3 +31,10 @@ def local_session(folder: Path) -> SparkSession:
     )
     session.sparkContext.setLogLevel("ERROR")
     return session
+
+
+def jobs_started(spark: SparkSession) -> int:
+    """Return how many jobs Spark has started so far."""
+    context: Any = spark.sparkContext._jsc.sc()
+    context.listenerBus().waitUntilEmpty()  # the store learns of a job behind it
+    return int(context.statusStore().jobsList(None).size())

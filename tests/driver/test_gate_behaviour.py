@@ -40,17 +40,6 @@ def people(spark: SparkSession) -> DataFrame:
     ).coalesce(1)
 
 
-@pytest.fixture
-def jobs(spark: SparkSession) -> Callable[[], int]:
-    context: Any = spark.sparkContext._jsc.sc()
-
-    def count_jobs() -> int:
-        context.listenerBus().waitUntilEmpty()  # the store learns of a job behind it
-        return int(context.statusStore().jobsList(None).size())
-
-    return count_jobs
-
-
 def judge(frame: DataFrame, suite: Suite, **parameters: object) -> Judgement:
     gate = open_gate(frame.sparkSession, suite, parameters)
     gate.plan(frame.schema)

@@ -254,17 +254,6 @@ def plain(frames: Mapping[str, DataFrame]) -> Plain:
     return results
 
 
-@pytest.fixture
-def jobs(spark: SparkSession) -> Callable[[], int]:
-    context: Any = spark.sparkContext._jsc.sc()
-
-    def count_jobs() -> int:
-        context.listenerBus().waitUntilEmpty()  # the store learns of a job behind it
-        return int(context.statusStore().jobsList(None).size())
-
-    return count_jobs
-
-
 def suite_of(*configs: Config) -> Suite:
     return Suite(
         name="equality", document={"name": "equality", "expectations": list(configs), "meta": {}}

@@ -23,17 +23,6 @@ _tables = (f"lake.witness.t{number}" for number in count())
 NAN, INF = float("nan"), float("inf")
 
 
-@pytest.fixture
-def jobs(spark: SparkSession) -> Callable[[], int]:
-    context: Any = spark.sparkContext._jsc.sc()
-
-    def count_jobs() -> int:
-        context.listenerBus().waitUntilEmpty()  # the store learns of a job behind it
-        return int(context.statusStore().jobsList(None).size())
-
-    return count_jobs
-
-
 # --- metadata ----------------------------------------------------------------------------------
 
 
