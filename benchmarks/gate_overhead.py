@@ -19,8 +19,10 @@ from benchmarks.clock import Clock
 from benchmarks.sessions import Cost, measured, open_session
 from benchmarks.tables import show
 
-ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 5_000_000
-REPEATS = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+ASKED = sys.argv[1:] if __name__ == "__main__" else []
+"""Rows and repeats; other benchmarks borrow from here, and have arguments of their own."""
+ROWS = int(ASKED[0]) if ASKED else 5_000_000
+REPEATS = int(ASKED[1]) if len(ASKED) > 1 else 5
 FAULTS = {"good": 0, "0.1 % faults": 1000}
 TABLE = "lake.bench.orders"
 
