@@ -51,7 +51,7 @@ def main() -> None:
             begun = target.begin()
             assert not isinstance(begun, Output)
             clock = Clock()
-            settle(begun, data, OpenGate(), clock)
+            settle(begun, data, OpenGate(spark, spec.suite), clock)
             writes.append(clock.steps["write"])
             seconds.append(clock.steps["publish"])
         spark.sql(f"DROP TABLE lake.bench.t{count} PURGE")
