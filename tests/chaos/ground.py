@@ -144,6 +144,7 @@ class Ground:
     def age(self, warehouse: Path) -> None:
         """Have every file of the table look three days old, as an attempt that hung has them."""
         folder = warehouse.joinpath(*self.short.split("."))
+        # Not checked: the table is at work, and a file may go while it is looked at.
         subprocess.run(
-            ["find", folder, "-exec", "touch", "-d", "3 days ago", "{}", "+"], check=True
+            ["find", folder, "-exec", "touch", "-d", "3 days ago", "{}", "+"], check=False
         )

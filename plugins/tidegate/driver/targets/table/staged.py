@@ -85,10 +85,17 @@ class OnBranch:
 
     @property
     def facts(self) -> FileFacts | None:
-        """What the written files say of themselves."""
+        """What the written files say of themselves.
+
+        :raises PublishError: if the table was dropped, or made anew, while this attempt worked.
+        """
+        table = self.place.table
+        now = table.metadata()
         if self.written.snapshot is None:
             return FileFacts(rows=0)
-        return facts_of_added(self.place.spark, self.place.table.name, self.written.snapshot)
+        if self.written.snapshot not in now.snapshots:
+            raise fenced_off(table.name, now, self.place.branch)
+        return facts_of_added(self.place.spark, table.name, self.written.snapshot)
 
     def publish(self, judgement: Judgement) -> Output:
         """Move main to the judged snapshot, in one commit.
