@@ -1,6 +1,5 @@
 """The gate of a suite with expectations: planned beside the write, judged by what was written."""
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,8 +21,6 @@ from tidegate.driver.gate.plan import Plan, plan
 from tidegate.driver.gate.replay import ReplayEngine, replay
 from tidegate.driver.gate.suite import configurations
 from tidegate.driver.gate.verdict import judgement
-
-log = logging.getLogger(__name__)
 
 _ONE_AT_A_TIME = RLock()
 """GX keeps one parameter parser per process and one temporary view per Spark session."""
