@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from tidegate.driver import jvm
-from tidegate.driver.jvm import catalogs, plans
+from tidegate.driver.jvm import catalogs, iceberg, plans
 
 DRIVER = Path(__file__).resolve().parents[2] / "plugins" / "tidegate" / "driver"
 JVM = DRIVER / "jvm" / "__init__.py"
@@ -54,7 +54,7 @@ def numbers(spark: SparkSession) -> Iterator[DataFrame]:
 
 
 def iceberg_refs(spark: SparkSession) -> Any:
-    return json.loads(jvm.iceberg_metadata(spark, jvm.iceberg_table(spark, TABLE)))["refs"]
+    return json.loads(iceberg.metadata_document(spark, jvm.iceberg_table(spark, TABLE)))["refs"]
 
 
 def condition_of_a_failure(spark: SparkSession) -> str | None:
@@ -123,7 +123,8 @@ TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
     "row_encoder": lambda spark: jvm.row_encoder(spark.range(1)).schema().size() == 1,
     "hops_encoder": lambda spark: jvm.hops_encoder(spark).schema(),
     "iceberg_table": lambda spark: jvm.iceberg_table(spark, TABLE).currentSnapshot(),
-    "iceberg_metadata": lambda spark: iceberg_refs(spark)["main"],
+    "metadata_document": lambda spark: iceberg_refs(spark)["main"],
+    "metadata_location": lambda spark: iceberg.metadata_location(jvm.iceberg_table(spark, TABLE)),
     "current_snapshot": lambda spark: jvm.current_snapshot(spark, TABLE),
     "path_state": lambda spark: jvm.path_state(spark, str(JVM)).startswith(f"file:{JVM}:"),
     "start_jvm": lambda spark: jvm.start_jvm() is None,

@@ -97,17 +97,6 @@ def iceberg_table(spark: SparkSession, name: str) -> Any:
     return table
 
 
-def iceberg_metadata(spark: SparkSession, table: Any) -> str:
-    """Return the current metadata of :func:`iceberg_table`'s table as Iceberg's JSON.
-
-    Borrowed (``TableMetadataParser``) because metadata tables cost a Spark job each; without it,
-    reading the refs does.
-    """
-    parser = jvm_of(spark).org.apache.iceberg.TableMetadataParser
-    text: str = parser.toJson(table.operations().current())
-    return text
-
-
 def added_files(
     spark: SparkSession, name: str, snapshot: int, most: int
 ) -> tuple[str, Iterator[str]] | None:

@@ -19,7 +19,8 @@ from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import SparkSession
 
 from tidegate.driver.diagnose import chain_of, decisive_of
-from tidegate.driver.jvm import iceberg_metadata, iceberg_table
+from tidegate.driver.jvm import iceberg_table
+from tidegate.driver.jvm.iceberg import metadata_document, metadata_location
 from tidegate.driver.targets.provenance import FINGERPRINT
 from tidegate.driver.targets.table.metadata import MAIN, Branch, Metadata
 from tidegate.errors import ClusterUnavailable, PublishError, ResourceExhausted, SpecError
@@ -40,6 +41,7 @@ class BranchedTable:
     def __init__(self, spark: SparkSession, name: str) -> None:
         self._spark = spark
         self.name = name
+        self._seen: tuple[str | None, Metadata] | None = None
 
     def _load(self) -> Any:
         try:
@@ -54,8 +56,14 @@ class BranchedTable:
             ) from error
 
     def metadata(self) -> Metadata:
-        """Read the table's current metadata, in one call to the JVM."""
-        return Metadata(json.loads(iceberg_metadata(self._spark, self._load())))
+        """Return the table's current metadata, which is read once for each of its versions."""
+        table = self._load()
+        location = metadata_location(table)
+        if self._seen and location and self._seen[0] == location:
+            return self._seen[1]
+        now = Metadata(json.loads(metadata_document(self._spark, table)))
+        self._seen = (location, now)
+        return now
 
     def _commit(self, change: Callable[[], None]) -> None:
         """Make a change, anew on the newest version each time another writer's commit came first.
