@@ -162,7 +162,7 @@ class Unmade:
         :raises SpecError: if the output is no frame.
         :raises PublishError: if a newer attempt has begun.
         """
-        frame = with_partition(_frame(output), self.target.spec.partition, None)
+        frame = with_partition(frame_of(output), self.target.spec.partition, None)
         check_names(frame, self.target.spec)
         self.target.create(frame)
         fenced = self.target.fence_off()
@@ -194,7 +194,7 @@ class FencedTable:
         """
         now = self.place.table.metadata()
         schema = self.place.schema
-        frame = with_partition(_frame(output), self.spec.partition, schema)
+        frame = with_partition(frame_of(output), self.spec.partition, schema)
         check_names(frame, self.spec)
         fitted, added = fit(frame, schema, self.place.table.name)
         check_partitioning(self.spec, now)
@@ -247,7 +247,11 @@ class FencedTable:
         return None
 
 
-def _frame(output: object) -> DataFrame:
+def frame_of(output: object) -> DataFrame:
+    """Return a job's output, if a table can be made of it.
+
+    :raises SpecError: if it is no frame.
+    """
     if not isinstance(output, DataFrame):
         given = type(output).__name__
         raise SpecError(f"run() returned {given}; return a pyspark DataFrame")
