@@ -174,7 +174,7 @@ def test_a_dag_file_that_cannot_be_imported_or_is_not_there_is_told_in_one_line(
     assert code == 1
     assert lines == [
         f"tidegate: DAG file {broken}: ModuleNotFoundError: No module named 'nothing_of_the_kind' "
-        "(line 2, in <module>)"
+        "(line 2)"
     ]
     code, lines = tidegate(project, "run", "dags/none.py", "clean", "2013-02-08")
     assert lines == ["tidegate: no DAG file dags/none.py"]

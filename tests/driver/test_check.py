@@ -70,7 +70,10 @@ def test_a_sound_stage_has_no_finding_and_starts_no_job_over_its_rows(project: P
         ("def run(order):\n    return order\n", "run(order) asks for ['order']"),
         ("def run(orders)\n    return orders\n", "cannot be imported: SyntaxError"),
         ("def work(orders):\n    return orders\n", "defines no function 'run'"),
-        ("def run(orders):\n    return None\n", "run() returned NoneType; return a pyspark"),
+        (
+            "def run(orders):\n    return None\n",
+            "returned NoneType; return a pyspark DataFrame",
+        ),
         ("def run(orders):\n    return orders.select('amuont')\n", "amuont"),
         ("def run(orders):\n    return orders.selectExpr('id', 'id AS ID')\n", "differ by case"),
     ],

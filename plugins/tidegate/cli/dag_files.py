@@ -1,5 +1,6 @@
 """DAG files, imported as Airflow's DAG processor does."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ class DagFiles:
 def load(path: Path) -> DagFiles:
     """Import a DAG file, or every one of a folder."""
     found = DagBag(str(path.resolve()), safe_mode=path.is_dir())
-    broken = {file: _deciding(trace) for file, trace in found.import_errors.items()}
+    broken = {file: _deciding(file, trace) for file, trace in found.import_errors.items()}
     return DagFiles(found.dags, broken)
 
 
@@ -43,12 +44,14 @@ def dag_of(file: Path, dag_id: str | None) -> Any:
     return meant[0]
 
 
-def _deciding(trace: str) -> str:
-    """Return the last line of a traceback, and where in the DAG file it happened."""
+def _deciding(file: str, trace: str) -> str:
+    """Return what a traceback ends with, in one line, and which line of the DAG file it came from.
+
+    An error's own text may have several lines: it begins behind the last line of a frame.
+    """
     lines = trace.strip().splitlines()
-    places = [line.strip() for line in lines if line.startswith('  File "')]
-    told = lines[-1].removeprefix("tidegate.errors.")
-    if not places or "SpecError" in told:
-        return told
-    _, _, line = places[-1].partition(", ")
-    return f"{told} ({line})"
+    frames = [number for number, line in enumerate(lines) if line.startswith(" ")]
+    told = " ".join(lines[frames[-1] + 1 :] if frames else lines)
+    places = re.findall(rf'File "{re.escape(file)}", line (\d+)', trace)
+    at = [f"(line {line})" for line in places[-1:]]
+    return " ".join([told.removeprefix("tidegate.errors."), *at])

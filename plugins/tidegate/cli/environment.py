@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 _HOME = "AIRFLOW_HOME"
+_DEPTH = "AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACK_DEPTH"
 _REPORTS = "AIRFLOW__TIDEGATE__REPORTS_DIR"
 REPORTS = ".tidegate/reports"
 """Where attempts leave their files, below the working folder, unless Airflow's home says."""
@@ -26,6 +27,8 @@ def airflow_library() -> Iterator[None]:
         if _HOME not in os.environ:
             os.environ[_HOME] = home
             os.environ.setdefault(_REPORTS, str(Path(REPORTS).absolute()))
+        # So many frames Airflow keeps of an error in a DAG file: the file's own is wanted.
+        os.environ.setdefault(_DEPTH, "30")
         _log_our_lines()
         yield
 

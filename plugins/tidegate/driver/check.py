@@ -106,7 +106,7 @@ class Check:
             if isinstance(read, TableRead) or _is_glob(read):
                 raise UnknownYet(f"unknown until it is there: {missing}") from None
             raise
-        return nothing_of(self._spark, frame_of(opened).schema)
+        return nothing_of(self._spark, frame_of(opened, self._spec).schema)
 
     def _output(self, frames: Mapping[str, DataFrame]) -> DataFrame:
         """Return the job's output as a plan over inputs without rows."""
@@ -117,7 +117,7 @@ class Check:
             raise UnknownYet("its plan needs the jar of GraphFrames: unknown until it has run")
         for name, frame in frames.items():
             frame.createOrReplaceTempView(name)
-        return frame_of(load(spec).produce(self._spark, frames))
+        return frame_of(load(spec).produce(self._spark, frames), spec)
 
     def _fitted(self, output: DataFrame) -> DataFrame:
         """Return an output as its table takes it."""
@@ -129,8 +129,8 @@ class Check:
         check_names(frame, spec)
         if not self._spark.catalog.tableExists(spec.writes):
             return frame
-        fitted, added = fit(frame, self._spark.table(spec.writes).schema, spec.writes)
         check_partitioning(spec, BranchedTable(self._spark, spec.writes).metadata())
+        fitted, added = fit(frame, self._spark.table(spec.writes).schema, spec.writes)
         if added:
             self._note(f"the job adds {added} to {spec.writes}")
         return fitted

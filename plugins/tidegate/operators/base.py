@@ -11,7 +11,7 @@ from tidegate.contract import Kind, Mode, Report, StageSpec, digest, parse_read
 from tidegate.errors import SpecError
 from tidegate.links import GateReportLink, SparkUiLink
 from tidegate.operators.attempt import this_attempt, times
-from tidegate.operators.checks import Checks, templated
+from tidegate.operators.checks import Checks, templated, unknown_told
 from tidegate.operators.copies import (
     copies,
     refuse_a_group_of_rivals,
@@ -78,7 +78,8 @@ class StageOperator(BaseOperator):
         self.spark = {name: unsealed(kwargs.pop(name)) for name in given}
         for name, ours in (("retries", RETRIES), ("retry_policy", RETRY_POLICY)):
             kwargs.setdefault(name, ours)
-        super().__init__(**kwargs)
+        with unknown_told(kwargs, StageOperator):
+            super().__init__(**kwargs)
         self.job = job
         self.writes = writes
         self.gate = gate
@@ -138,7 +139,8 @@ class StageOperator(BaseOperator):
         except SpecError as wrong:
             if str(wrong).startswith("task "):
                 raise
-            raise SpecError(f"task {self.task_id!r}: {wrong}") from wrong
+            # The same words, but for the task; Airflow shows both tracebacks, if there are two.
+            raise SpecError(f"task {self.task_id!r}: {wrong}") from None
 
     def _check_files(self, checks: Checks) -> None:
         if self.job and not checks.waits(self.job):

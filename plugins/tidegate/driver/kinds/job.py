@@ -67,7 +67,11 @@ def arguments(run: Run, offered: Mapping[str, object]) -> dict[str, object]:
             missing.append(name)
     if missing:
         wanted = ", ".join(asked)
-        raise SpecError(f"run({wanted}) asks for {missing}; this stage offers {sorted(offered)}")
+        job = str(getattr(run, "__module__", "")).removeprefix(PREFIX)
+        raise SpecError(
+            f"job {job}.py: run({wanted}) asks for {missing}; this stage offers {sorted(offered)}: "
+            "rename the parameter, or add it to reads"
+        )
     return given
 
 
