@@ -30,6 +30,8 @@ class Fact:
     text: str
     condition: str | None = None
     sqlstate: str | None = None
+    place: str = ""
+    """The piece of a query that it is about."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,13 @@ RULES: tuple[Rule, ...] = (
         pattern=r"Cannot run program ",
         error=SpecError,
         means="PYSPARK_PYTHON names no Python",
+    ),
+    Rule(
+        # Before a session there is no condition to be asked for.
+        by=("text", "tail"),
+        pattern=r"\[INVALID_(DRIVER|EXECUTOR)_MEMORY\]",
+        error=SpecError,
+        means="Spark does not start with so little memory; raise driver_memory or executor_memory",
     ),
     Rule(
         by=("text", "tail"),

@@ -52,6 +52,14 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("Train", {"writes": "m", "partition": {"ds": "1"}}, "a train stage writes none"),
     ("Graph", {"reads": {"edges": "e.csv"}}, r"\['vertices'\] missing"),
     ("Graph", {"engine": "neo4j"}, "use 'graphx' or 'graphframes'"),
+    (
+        "Batch",
+        {"writess": "lake.a.b"},
+        r"task 't': unknown argument 'writess'; nearest: \['writes'",
+    ),
+    ("Graph", {"engin": "graphx"}, "task 't': unknown argument 'engin'; nearest"),
+    ("Batch", {"driver_memory": "2 gigs"}, "task 't': driver_memory='2 gigs'; give a whole number"),
+    ("Batch", {"executor_memory": "100m"}, "Spark does not start with less than 450m"),
 ]
 
 

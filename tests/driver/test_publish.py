@@ -542,3 +542,50 @@ def test_a_closed_verdict_is_held_and_a_passing_one_published(
         settled = settle(begun, frame(spark, 3), Verdict(judgement))
         assert (settled.outcome, settled.judgement) == (outcome, judgement)
         assert len(seen(spark, table)) == rows
+
+
+def rehearse(spark: SparkSession, table: str, rows: int, **overrides: Any) -> Output:
+    """Take a stage to its verdict, and no further."""
+    at = spec(table, publish=False, run_id="terminal", **overrides)
+    begun = TableTarget(spark, at, f"only judged {at.attempt.submitted_ms}").begin()
+    assert not isinstance(begun, Output)
+    settled = settle(begun, frame(spark, rows), Verdict(), publish=False)
+    assert settled.outcome == "passed"
+    return settled.output
+
+
+def test_what_is_only_judged_stays_aside_and_fences_nobody_off(
+    spark: SparkSession, table: str
+) -> None:
+    under_way = stepwise(spark, spec(table, run_id="r0"), "work")
+    assert under_way.begin() is None
+    under_way.stage(frame(spark, 3))
+    aside = rehearse(spark, table, 5)
+    assert spark.table(table).count() == 0
+    assert spark.table(str(aside.held_at)).count() == 5
+    assert "not published, as asked" in str(aside.note)
+    assert aside.held_at in str(aside.note)
+    assert under_way.publish(PASS).rows == 3, "a run that is under way publishes all the same"
+    again = rehearse(spark, table, 7)
+    assert spark.table(str(again.held_at)).count() == 7
+    assert spark.table(table).count() == 3
+    refs = [row.name for row in spark.table(f"{table}.refs").select("name").collect()]
+    assert len(refs) == 3, "the older one that was only judged is gone"
+    real = stepwise(spark, spec(table, run_id="r1"), "more work")
+    assert real.begin() is None
+    real.stage(frame(spark, 4))
+    assert real.publish(PASS).rows == 4
+    assert spark.table(table).count() == 4
+
+
+def test_what_is_only_judged_names_its_work_anew_each_time(spark: SparkSession) -> None:
+    from tidegate.driver.attempt import fingerprint
+    from tidegate.driver.inputs import Opened
+    from tidegate.driver.kinds import Loaded
+
+    opened = Opened(offered={}, inputs=(), states=())
+    job = Loaded(lambda *_: None)
+    judged = spec("lake.db.t", publish=False)
+    published = spec("lake.db.t")
+    assert fingerprint(judged, opened, job) != fingerprint(judged, opened, job)
+    assert fingerprint(published, opened, job) == fingerprint(published, opened, job)

@@ -315,7 +315,8 @@ BAD_JOBS: list[tuple[str, str, str, str]] = [
         "run asks for what nobody offers",
         "def run(flights):\n    return flights",
         "SpecError",
-        r"asks for \['flights'\]; this stage offers \['orders', 'params', 'spark'\]",
+        r"job job.py: run\(flights\) asks for \['flights'\]; this stage offers "
+        r"\['orders', 'params', 'spark'\]: rename the parameter, or add it to reads",
     ),
     ("no run", "x = 1", "SpecError", "defines no function 'run'"),
     ("does not compile", "def run(:", "SpecError", "cannot be imported: SyntaxError"),
@@ -324,7 +325,7 @@ BAD_JOBS: list[tuple[str, str, str, str]] = [
         "returns nothing",
         "def run(orders):\n    pass",
         "SpecError",
-        "returned NoneType; return a pyspark DataFrame",
+        r"job job.py: run\(\) returned NoneType; return a pyspark DataFrame, the rows of lake",
     ),
     (
         "raises",
@@ -337,7 +338,7 @@ BAD_JOBS: list[tuple[str, str, str, str]] = [
         "bad cast",
         "def run(orders):\n    return orders.selectExpr('CAST(concat(v, \"x\") AS INT) AS v')",
         "DataError",
-        "CAST_INVALID_INPUT",
+        r"CAST_INVALID_INPUT.* in CAST\(concat\(v, ",
     ),
     (
         "UDF raises",
@@ -362,6 +363,17 @@ def test_a_bad_job_is_a_clear_error_and_nothing_is_published(
     assert not bench.exists() or bench.rows() == []
 
 
+def test_another_partition_column_is_told_as_that_and_not_as_a_column_that_was_dropped(
+    bench: Bench,
+) -> None:
+    bench.run(partition={"ds": "2013-02-08"})
+    code, report = bench.run(partition={"day": "2013-02-08"}, run_id="r2")
+    assert code == FAILED
+    assert report.failure is not None
+    assert report.failure.type == "SpecError"
+    assert "is partitioned by ['ds'], not by ['day']" in report.failure.message
+
+
 BAD_SQL = [
     ("syntax", "SELEC 1", "PARSE_SYNTAX_ERROR|syntax", "SpecError"),
     ("nothing", "-- nothing\n;", "no statement", "SpecError"),
@@ -380,7 +392,12 @@ BAD_SQL = [
     ),
     ("creates last", "CREATE TABLE lake.a.b AS SELECT 1", "is no query", "SpecError"),
     ("unknown input", "SELECT * FROM nope", "nope", "JobError"),
-    ("unbound marker", "SELECT :nope AS x", "nope", "JobError"),
+    (
+        "unbound marker",
+        "SELECT :nope AS x",
+        r"job.sql: no parameter :nope; this stage offers \[.*\]: rename it",
+        "SpecError",
+    ),
 ]
 
 

@@ -26,6 +26,8 @@ BY_HAND = [
     ([Fact("SparkException", "ExecutorLostFailure (executor 1 exited)")], ClusterUnavailable),
     ([Fact("SparkException", "FetchFailed(BlockManagerId(1))")], ClusterUnavailable),
     ([Fact("SparkException", "All masters are unresponsive! Giving up.")], ClusterUnavailable),
+    # Before there is a session, nothing but a text.
+    ([Fact("Py4JJavaError", "X: [INVALID_DRIVER_MEMORY] System memory 1 must be")], SpecError),
     # A store that takes a connection and never answers: no test waits that long.
     ([ABORTED, Fact("SocketTimeoutException", "Read timed out")], ClusterUnavailable),
     # SQLSTATEs of Spark's own list that no query here could bring about.
@@ -87,3 +89,13 @@ def test_the_line_that_decides_is_named() -> None:
         ResourceExhausted,
         "java.lang.OutOfMemoryError: Java heap space",
     )
+
+
+def test_what_java_says_is_told_without_py4js_part_and_its_trace() -> None:
+    from tidegate.driver.diagnose import chain_of
+
+    told = "An error occurred while calling None.\n: X: [INVALID_DRIVER_MEMORY] too little\n\tat Y"
+    (fact,) = chain_of(RuntimeError(told), None)
+    assert fact.text == "X: [INVALID_DRIVER_MEMORY] too little"
+    (fact,) = chain_of(RuntimeError("plain: text"), None)
+    assert fact.text == "plain: text"

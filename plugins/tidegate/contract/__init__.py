@@ -1,5 +1,6 @@
 """What the wings tell each other: a spec goes in, a report comes out, both of them JSON."""
 
+from tidegate.contract.finding import Finding, findings_as_json, findings_of_json
 from tidegate.contract.judgement import (
     GRAVITY,
     MORE,
@@ -37,6 +38,7 @@ __all__ = [
     "Attempt",
     "Expectation",
     "Failure",
+    "Finding",
     "Input",
     "Json",
     "Judgement",
@@ -58,6 +60,8 @@ __all__ = [
     "carries_secret",
     "columns_of",
     "digest",
+    "findings_as_json",
+    "findings_of_json",
     "is_secret",
     "is_table",
     "number",

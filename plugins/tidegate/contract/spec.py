@@ -76,7 +76,8 @@ class StageSpec:
 
     It is written to a file, never to a command line, which every user of the machine can read.
 
-    ``folder`` is the URI of the attempt's files, see :mod:`tidegate.store`.
+    ``folder`` is the URI of the attempt's files, see :mod:`tidegate.store`; without ``publish`` the
+    attempt ends at its verdict, and what it judged stays aside.
     """
 
     kind: Kind
@@ -92,16 +93,22 @@ class StageSpec:
     mode: Mode = "replace"
     engine: str | None = None
     conf: Mapping[str, str] = field(default_factory=dict, repr=False)
+    publish: bool = True
     protocol: int = PROTOCOL
 
     @property
     def key(self) -> str:
-        """DAG, task, map index and partition; the key of an append holds its run instead."""
+        """DAG, task, map index and partition; the key of an append holds its run instead.
+
+        What is only judged has a key of its own: it fences no attempt off that is to publish.
+        """
         attempt = self.attempt
         scope = dict(self.partition)
         if self.mode == "append":
             scope = {"run_id": attempt.run_id}
-        key = [attempt.dag_id, attempt.task_id, attempt.map_index, scope]
+        key: list[Any] = [attempt.dag_id, attempt.task_id, attempt.map_index, scope]
+        if not self.publish:
+            key.append("only judged")
         return json.dumps(key, sort_keys=True)
 
     @property

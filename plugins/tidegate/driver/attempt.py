@@ -1,6 +1,7 @@
 """The steps of one attempt; each takes what the one before it returned."""
 
 from contextlib import ExitStack
+from secrets import token_hex
 
 from pyspark.sql import SparkSession
 
@@ -50,12 +51,12 @@ def settle_attempt(spec: StageSpec, spark: SparkSession, record: Record) -> Sett
         with record.step("job"):
             output = job.produce(spark, opened.offered)
         undo.pop_all()
-    return settle(begun, output, gate, record)
+    return settle(begun, output, gate, record, publish=spec.publish)
 
 
 def fingerprint(spec: StageSpec, opened: Opened, job: Loaded) -> str:
     """Name this work: one run of the same code on the same inputs, until the task is cleared."""
-    work = (
+    work: tuple[object, ...] = (
         spec.key,
         spec.mode,
         spec.engine,
@@ -65,4 +66,7 @@ def fingerprint(spec: StageSpec, opened: Opened, job: Loaded) -> str:
         spec.params,
         opened.states,
     )
+    if not spec.publish:
+        # Of nobody else: an attempt that finds its own work judged and passed publishes it.
+        work += (token_hex(),)
     return digest([work, spec.attempt.run_id, spec.attempt.generation])

@@ -72,7 +72,18 @@ def chain_of(error: BaseException, spark: SparkSession | None) -> list[Fact]:
     chain = list(java_causes(error, spark))
     if chain:
         return chain
-    return [Fact(type(error).__name__, str(error))]
+    return [Fact(type(error).__name__, _of_java(str(error)))]
+
+
+def _of_java(text: str) -> str:
+    """Return what Java said, of a text in which py4j tells its own part first and a trace last.
+
+    Of a failure before there is a session, nothing else is to be had.
+    """
+    _, said, java = text.partition("\n: ")
+    if not said:
+        return text
+    return java.partition("\n\tat ")[0]
 
 
 def decisive_of(chain: Sequence[Fact]) -> Fact:
@@ -107,6 +118,8 @@ def _trace(error: BaseException) -> str:
 def _line(decisive: Fact) -> str:
     if decisive.condition is None:
         return f"{decisive.name}: {decisive.text}".strip()
+    if decisive.place:
+        return f"{decisive.text.strip()} in {decisive.place}"
     return decisive.text.strip()
 
 

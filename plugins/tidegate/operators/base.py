@@ -11,7 +11,7 @@ from tidegate.contract import Kind, Mode, Report, StageSpec, digest, parse_read
 from tidegate.errors import SpecError
 from tidegate.links import GateReportLink, SparkUiLink
 from tidegate.operators.attempt import this_attempt, times
-from tidegate.operators.checks import Checks, templated
+from tidegate.operators.checks import Checks, templated, unknown_told
 from tidegate.operators.copies import (
     copies,
     refuse_a_group_of_rivals,
@@ -32,7 +32,7 @@ from tidegate.project import Project
 from tidegate.retry import RETRIES, RETRY_POLICY
 from tidegate.settings import history_of, project_dir, reports_store
 from tidegate.submit.arguments import SPARK_ARGUMENTS
-from tidegate.submit.secrets import check_settings, part
+from tidegate.submit.secrets import Settings, check_settings, part
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -78,7 +78,8 @@ class StageOperator(BaseOperator):
         self.spark = {name: unsealed(kwargs.pop(name)) for name in given}
         for name, ours in (("retries", RETRIES), ("retry_policy", RETRY_POLICY)):
             kwargs.setdefault(name, ours)
-        super().__init__(**kwargs)
+        with unknown_told(kwargs, StageOperator):
+            super().__init__(**kwargs)
         self.job = job
         self.writes = writes
         self.gate = gate
@@ -88,6 +89,8 @@ class StageOperator(BaseOperator):
         self.mode = mode
         self.reads = outputs(reads)
         self.spark_ui = ""
+        self.publish = True
+        """Whether what passes is published; a run from a terminal may end at the verdict."""
         self._run: StageRun | None = None
         if isinstance(writes, str) and writes:
             self.outlets = outlets_of(self._mapped, writes, self.outlets)
@@ -136,7 +139,8 @@ class StageOperator(BaseOperator):
         except SpecError as wrong:
             if str(wrong).startswith("task "):
                 raise
-            raise SpecError(f"task {self.task_id!r}: {wrong}") from wrong
+            # The same words, but for the task; Airflow shows both tracebacks, if there are two.
+            raise SpecError(f"task {self.task_id!r}: {wrong}") from None
 
     def _check_files(self, checks: Checks) -> None:
         if self.job and not checks.waits(self.job):
@@ -156,7 +160,9 @@ class StageOperator(BaseOperator):
             is no report.
         """
         with refusals_told(this_attempt(context)):
-            spec, run = self._asked(context)
+            spec, settings = self.asked(context)
+            listener = TaskLog(self, context)
+            run = StageRun(spec, self._project.root, reports_store(), settings, listener)
         self._run = run
         try:
             report = run.run()
@@ -164,8 +170,8 @@ class StageOperator(BaseOperator):
             self.spark_ui = history_of(run.report) or self.spark_ui
         return self._hand_on(spec, report, context)
 
-    def _asked(self, context: "Context") -> tuple[StageSpec, StageRun]:
-        """Check what the templates became, and make this attempt's run of it.
+    def asked(self, context: "Context") -> tuple[StageSpec, Settings]:
+        """Check what the templates became; return what a driver is asked to do, and Spark's part.
 
         :raises SpecError: what, where and what to do.
         """
@@ -177,9 +183,7 @@ class StageOperator(BaseOperator):
         settings = part(self.render_template(self.spark, context))
         for value in settings.secrets:
             mask_secret(value)
-        spec = self._spec(context, dict(settings.conf))
-        listener = TaskLog(self, context)
-        return spec, StageRun(spec, self._project.root, reports_store(), settings, listener)
+        return self._spec(context, dict(settings.conf)), settings
 
     def _hand_on(self, spec: StageSpec, report: Report, context: "Context") -> dict[str, Any]:
         result = result_of(spec, report)
@@ -216,6 +220,7 @@ class StageOperator(BaseOperator):
             mode=self.mode,
             engine=getattr(self, "engine", None),
             conf=conf,
+            publish=self.publish,
         )
         if not self.job:
             return spec  # a gate has none

@@ -4,9 +4,14 @@ Twice: while the DAG file is read, as far as templates let see, and in the run, 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
+from inspect import signature
 from typing import Any
+
+from airflow.sdk import BaseOperator
 
 from tidegate.contract import KINDS, RESERVED, Kind, is_table, parse_read
 from tidegate.errors import SpecError
@@ -25,6 +30,27 @@ def templated(value: object) -> bool:
 def later(value: object) -> bool:
     """Tell whether a value is a reference that Airflow resolves in the run."""
     return hasattr(value, "resolve") and hasattr(value, "iter_references")
+
+
+@contextmanager
+def unknown_told(given: Mapping[str, Any], stage: type[BaseOperator]) -> Iterator[None]:
+    """Tell of an argument that no operator takes which one may have been meant.
+
+    :raises SpecError: in the place of Airflow's ``TypeError``.
+    """
+    try:
+        yield
+    except TypeError as refused:
+        airflows = signature(BaseOperator.__init__).parameters
+        unknown = sorted(given.keys() - airflows.keys())
+        if not unknown:
+            raise
+        known = [*signature(stage.__init__).parameters, *airflows]
+        close = get_close_matches(unknown[0], known, n=2)
+        raise SpecError(
+            f"task {given.get('task_id')!r}: unknown argument {unknown[0]!r}; nearest: {close}. "
+            "docs/reference.md has them all"
+        ) from refused.__cause__
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,18 @@
 """Settings that must not stand on a command line, which everybody on the machine can read."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tidegate.contract import is_secret
-from tidegate.errors import require
+from tidegate.errors import SpecError, require
 
+_MEMORY = re.compile(r"(\d+)([kmgt])", re.I)
+"""What Java takes for the size of its heap, if no number of bytes."""
+_UNITS = {"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+_LEAST_MEMORY = 450 * 2**20
+"""What Spark reserves for itself, and half as much again."""
 _DRIVERS_JAVA = "spark.driver.extraJavaOptions"
 JAVA = "JDK_JAVA_OPTIONS"
 """Options that every ``java`` of version 9 and later adds to those of its command line."""
@@ -71,6 +77,22 @@ def check_settings(spark: Mapping[str, Any]) -> None:
     :raises SpecError: naming the argument.
     """
     part(spark)
+    for name in ("driver_memory", "executor_memory"):
+        _check_memory(name, spark.get(name))
+
+
+def _check_memory(name: str, given: Any) -> None:
+    if given is None or "{" in str(given):
+        return  # a template is known later
+    told = f"{name}={given!r}; give a whole number with k, m, g or t behind it, such as '2g'"
+    found = _MEMORY.fullmatch(str(given))
+    if found is None:
+        raise SpecError(told)
+    size = int(found[1]) * _UNITS[found[2].lower()]
+    require(
+        size >= _LEAST_MEMORY,
+        f"{name}={given!r}; Spark does not start with less than 450m: give '1g' or more",
+    )
 
 
 def _texts(name: str, given: Any) -> dict[str, str]:

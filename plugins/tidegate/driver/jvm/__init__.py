@@ -6,6 +6,7 @@ What has a subject of its own lies beside: the plans of SQL, the catalogs' own w
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from py4j.protocol import Py4JError
@@ -15,6 +16,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from tidegate.failures import Fact
 
 _LONGEST = 600
+_LONGEST_PIECE = 100
 
 
 def jvm_of(spark: SparkSession) -> Any:
@@ -222,7 +224,15 @@ def _fact(java: Any, conditioned: bool) -> Fact:
     condition = java.getCondition() if conditioned else None
     if not condition:
         return Fact(name, text)
-    return Fact(name, text, condition, java.getSqlState())
+    return Fact(name, text, condition, java.getSqlState(), _place(lines))
+
+
+def _place(lines: list[str]) -> str:
+    """Return the piece of a query that Spark quotes under the line with what is wrong."""
+    for header, piece in pairwise(lines):
+        if header.startswith("== SQL"):
+            return piece.strip()[:_LONGEST_PIECE]
+    return ""
 
 
 def status_store(context: SparkContext) -> Any:

@@ -49,6 +49,14 @@ def call_by_name(run: Run, offered: Mapping[str, object]) -> object:
 
     :raises SpecError: if ``run`` asks for an input that nobody offers.
     """
+    return run(**arguments(run, offered))
+
+
+def arguments(run: Run, offered: Mapping[str, object]) -> dict[str, object]:
+    """Return what of the offered ``run`` asks for, by the names of its parameters.
+
+    :raises SpecError: if ``run`` asks for an input that nobody offers.
+    """
     asked = _named_parameters(run)
     given: dict[str, object] = {}
     missing: list[str] = []
@@ -59,8 +67,12 @@ def call_by_name(run: Run, offered: Mapping[str, object]) -> object:
             missing.append(name)
     if missing:
         wanted = ", ".join(asked)
-        raise SpecError(f"run({wanted}) asks for {missing}; this stage offers {sorted(offered)}")
-    return run(**given)
+        job = str(getattr(run, "__module__", "")).removeprefix(PREFIX)
+        raise SpecError(
+            f"job {job}.py: run({wanted}) asks for {missing}; this stage offers {sorted(offered)}: "
+            "rename the parameter, or add it to reads"
+        )
+    return given
 
 
 def _named_parameters(run: Run) -> dict[str, Parameter]:

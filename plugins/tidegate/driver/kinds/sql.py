@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pyspark.errors import ParseException
+from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import DataFrame, SparkSession
 
 from tidegate.driver.kinds.allowed import Statement, check, check_meaning
@@ -60,6 +60,15 @@ def produce(spark: SparkSession, job: Path, params: Mapping[str, Any]) -> DataFr
     except ParseException as error:
         # The file's mistake, told by the file's name; Spark's text alone names no file.
         raise SpecError(job.name, quote=str(error).strip()[:600]) from error
+    except AnalysisException as error:
+        if error.getCondition() != "UNBOUND_SQL_PARAMETER":
+            raise
+        # Spark's own text explains how to call it from Python, and names no file.
+        asked = (error.getMessageParameters() or {}).get("name", "")
+        raise SpecError(
+            f"{job.name}: no parameter :{asked}; this stage offers {sorted(values)}: rename it, or "
+            "add it to the stage's params"
+        ) from None
 
 
 def _run(spark: SparkSession, statement: Statement) -> DataFrame:

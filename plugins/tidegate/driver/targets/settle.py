@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tidegate.contract import Judgement, Outcome, Output
@@ -39,6 +39,8 @@ class Silence:
 
 
 SILENCE = Silence()
+NOT_PUBLISHED = "not published, as asked: readers see what they saw; judged rows are at {}"
+"""Says of an output that passed why it stays aside, and where."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +52,20 @@ class Settled:
     judgement: Judgement | None = None
 
 
-def settle(fenced: Fenced, output: object, gate: Gate, progress: Progress = SILENCE) -> Settled:
+def settle(
+    fenced: Fenced,
+    output: object,
+    gate: Gate,
+    progress: Progress = SILENCE,
+    *,
+    publish: bool = True,
+) -> Settled:
     """Write an output aside, judge what was written, and publish or hold it by the verdict.
 
     A batch stage calls this once, a stream once a micro-batch. What fails before the verdict
     leaves nothing behind; what fails after it leaves the judged output for a retry to publish.
 
+    :param publish: whether an output that passes is published; else it stays aside like a held one.
     :raises TidegateError: as the steps do.
     """
     with ExitStack() as undo:
@@ -74,5 +84,9 @@ def settle(fenced: Fenced, output: object, gate: Gate, progress: Progress = SILE
         if judgement.verdict == "closed":
             held = staged.hold(judgement)
             return Settled(outcome="held", output=held, judgement=judgement)
+        if not publish:
+            aside = staged.hold(judgement)
+            told = replace(aside, note=NOT_PUBLISHED.format(aside.held_at))
+            return Settled(outcome="passed", output=told, judgement=judgement)
         published = staged.publish(judgement)
         return Settled(outcome=staged.let_through, output=published, judgement=judgement)

@@ -65,9 +65,15 @@ def output_facts(report: Report) -> list[Fact]:
 def readers_still_see(report: Report) -> list[Fact]:
     """Return what readers go on seeing, of a stage that holds what it might have published."""
     row = KINDS[report.kind]
-    if report.output is None or report.outcome != "held" or row.publishes == "nothing":
+    if report.output is None or not _is_aside(report) or row.publishes == "nothing":
         return []
     return [("Readers still see", _state(row.unit, report.output.previous))]
+
+
+def _is_aside(report: Report) -> bool:
+    """Tell whether the output was kept from its readers: by its gate, or because that was asked."""
+    held_at = report.output.held_at if report.output else None
+    return report.outcome == "held" or held_at is not None
 
 
 def _become(report: Report, output: Output) -> list[Fact]:
@@ -76,7 +82,7 @@ def _become(report: Report, output: Output) -> list[Fact]:
     version = _state(row.unit, output.version)
     if row.publishes == "nothing":
         return given(("Held", _UNREAD.get(report.outcome)))
-    if report.outcome != "held":
+    if not _is_aside(report):
         return [("Published", version), ("Readers saw before", _state(row.unit, output.previous))]
     held_at = output.held_at or "nowhere any more"
     return [

@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, PySparkException
@@ -162,7 +163,7 @@ class Unmade:
         :raises SpecError: if the output is no frame.
         :raises PublishError: if a newer attempt has begun.
         """
-        frame = with_partition(_frame(output), self.target.spec.partition, None)
+        frame = with_partition(frame_of(output, self.target.spec), self.target.spec.partition, None)
         check_names(frame, self.target.spec)
         self.target.create(frame)
         fenced = self.target.fence_off()
@@ -194,10 +195,11 @@ class FencedTable:
         """
         now = self.place.table.metadata()
         schema = self.place.schema
-        frame = with_partition(_frame(output), self.spec.partition, schema)
+        frame = with_partition(frame_of(output, self.spec), self.spec.partition, schema)
         check_names(frame, self.spec)
-        fitted, added = fit(frame, schema, self.place.table.name)
+        # Before the columns: with another partition column, the table's own seems to be missing.
         check_partitioning(self.spec, now)
+        fitted, added = fit(frame, schema, self.place.table.name)
         try:
             if added:
                 return self._beside(fitted, added, gate)
@@ -247,8 +249,16 @@ class FencedTable:
         return None
 
 
-def _frame(output: object) -> DataFrame:
+def frame_of(output: object, spec: StageSpec) -> DataFrame:
+    """Return a job's output, if a table can be made of it.
+
+    :raises SpecError: if it is no frame.
+    """
     if not isinstance(output, DataFrame):
         given = type(output).__name__
-        raise SpecError(f"run() returned {given}; return a pyspark DataFrame")
+        job = Path(spec.job or "").name
+        raise SpecError(
+            f"job {job}: run() returned {given}; return a pyspark DataFrame, the rows of "
+            f"{spec.target}"
+        )
     return output
