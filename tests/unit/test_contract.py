@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from builders import expectation, failing, report, spec
 
-from tidegate.contract import Failure, PathRead, Report, StageSpec, parse_read
+from tidegate.contract import Failure, Merge, PathRead, Report, StageSpec, parse_read
 from tidegate.errors import BY_NAME, GateClosed, JobError, SpecError, TidegateError
 from tidegate.telling.wording import sentence
 
@@ -17,6 +17,30 @@ def test_a_spec_survives_its_json() -> None:
         partition={"ds": "2013-01-01"},
     )
     assert StageSpec.from_json(given.to_json()) == given
+
+
+def test_a_merge_survives_its_json_and_is_keyed_by_its_run() -> None:
+    merge = Merge(keys=["id", "Größe"], deletes="gone", judge="table")
+    given = spec(mode="merge", merge=merge)
+    assert StageSpec.from_json(given.to_json()) == given
+    assert '"run_id"' in given.key
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"keys": ()}, "list the columns"),
+        ({"keys": {"id"}}, "list the columns"),
+        ({"keys": [""]}, "list the columns"),
+        ({"keys": ["a", "A"]}, "name each column once"),
+        ({"keys": ["id"], "deletes": "ID"}, "that is no key"),
+        ({"keys": ["id"], "deletes": True}, "name a boolean column"),
+        ({"keys": ["id"], "judge": "all"}, "use 'rows' or 'table'"),
+    ],
+)
+def test_a_merge_is_valid_from_birth(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        Merge(**arguments)
 
 
 def test_a_report_survives_its_json() -> None:

@@ -11,6 +11,7 @@ from tidegate.contract.judgement import (
     columns_of,
 )
 from tidegate.contract.kinds import KINDS, RESERVED, Kind, KindRow
+from tidegate.contract.merge import Merge, merge_of
 from tidegate.contract.reads import (
     FORMATS,
     ModelRead,
@@ -42,6 +43,7 @@ __all__ = [
     "Judgement",
     "Kind",
     "KindRow",
+    "Merge",
     "Mode",
     "ModelRead",
     "Outcome",
@@ -60,6 +62,7 @@ __all__ = [
     "digest",
     "is_secret",
     "is_table",
+    "merge_of",
     "number",
     "parse_read",
     "plain",

@@ -7,13 +7,14 @@ from hashlib import sha256
 from typing import Any, Literal, Self
 
 from tidegate.contract.kinds import Kind
+from tidegate.contract.merge import Merge
 from tidegate.contract.reads import Read, read_as_json, read_of_json
 from tidegate.errors import SpecError
 
 PROTOCOL = 2
 """Version of both documents; a driver refuses a spec of another version."""
 
-Mode = Literal["replace", "append"]
+Mode = Literal["replace", "append", "merge"]
 
 
 def digest(document: object) -> str:
@@ -90,16 +91,20 @@ class StageSpec:
     writes: str | None = None
     partition: Mapping[str, str] = field(default_factory=dict)
     mode: Mode = "replace"
+    merge: Merge | None = None
     engine: str | None = None
     conf: Mapping[str, str] = field(default_factory=dict, repr=False)
     protocol: int = PROTOCOL
 
     @property
     def key(self) -> str:
-        """DAG, task, map index and partition; the key of an append holds its run instead."""
+        """DAG, task, map index and partition; that of an append or a merge holds its run instead.
+
+        What replaces rows makes an older run's work worthless; what adds to them does not.
+        """
         attempt = self.attempt
         scope = dict(self.partition)
-        if self.mode == "append":
+        if self.mode != "replace":
             scope = {"run_id": attempt.run_id}
         key = [attempt.dag_id, attempt.task_id, attempt.map_index, scope]
         return json.dumps(key, sort_keys=True)
@@ -134,4 +139,6 @@ class StageSpec:
         data["attempt"] = Attempt(**data["attempt"])
         data["reads"] = tuple(read_of_json(read) for read in data["reads"])
         data["suite"] = Suite(**data["suite"])
+        if data.get("merge"):
+            data["merge"] = Merge(**data["merge"])
         return cls(**data)

@@ -58,6 +58,7 @@ def fingerprint(spec: StageSpec, opened: Opened, job: Loaded) -> str:
     work = (
         spec.key,
         spec.mode,
+        spec.merge,
         spec.engine,
         spec.job_sha256,
         job.modules,
