@@ -1,5 +1,6 @@
 """What the wings tell each other: a spec goes in, a report comes out, both of them JSON."""
 
+from tidegate.contract.jdbc import JdbcRead, password_key
 from tidegate.contract.judgement import (
     GRAVITY,
     MORE,
@@ -39,6 +40,7 @@ __all__ = [
     "Expectation",
     "Failure",
     "Input",
+    "JdbcRead",
     "Json",
     "Judgement",
     "Kind",
@@ -65,6 +67,7 @@ __all__ = [
     "merge_of",
     "number",
     "parse_read",
+    "password_key",
     "plain",
     "read_as_json",
     "read_of_json",

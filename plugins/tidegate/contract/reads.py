@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from keyword import iskeyword
 from typing import Any
 
+from tidegate.contract.jdbc import JdbcRead
 from tidegate.contract.secrets import carries_secret
 from tidegate.errors import SpecError, require
 
@@ -24,6 +25,7 @@ def is_table(name: str) -> bool:
 class PathRead:
     """Files of a known format at a path or glob.
 
+    :param min_files: with fewer files than that, the stage fails before it begins.
     :raises SpecError: if the format is not given and cannot be told from the path's ending.
     """
 
@@ -32,6 +34,7 @@ class PathRead:
     format: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     schema: str | None = None
+    min_files: int | None = None
 
     def __post_init__(self) -> None:
         where = f"reads[{self.name!r}]"
@@ -55,6 +58,9 @@ class PathRead:
             isinstance(self.schema, str | None),
             f"{where}: schema={self.schema!r}; give Spark DDL, such as 'id INT'",
         )
+        files = _number(f"{where}: min_files", self.min_files)
+        require(files is None or files > 0, f"{where}: min_files={files}; at least 1")
+        object.__setattr__(self, "min_files", files)
         require(
             ":" not in _below(self.path),
             f"{where}: Hadoop cannot read a name with ':' in it, as in {self.path!r}; land the "
@@ -112,11 +118,12 @@ class ModelRead:
         return self.model
 
 
-Read = PathRead | TableRead | ModelRead
-_SOURCES: Mapping[str, type[PathRead] | type[TableRead] | type[ModelRead]] = {
+Read = PathRead | TableRead | ModelRead | JdbcRead
+_SOURCES: Mapping[str, type[PathRead] | type[TableRead] | type[ModelRead] | type[JdbcRead]] = {
     "path": PathRead,
     "table": TableRead,
     "model": ModelRead,
+    "jdbc": JdbcRead,
 }
 """The key that names the source in a mapping, and the class it makes."""
 
@@ -135,6 +142,8 @@ def parse_read(name: str, value: object) -> Read:
     )
     given = _mapping(value)
     named = [key for key in _SOURCES if given.get(key) is not None]
+    if given.get("jdbc") is not None:
+        named = ["jdbc"]  # whose table is the database's
     told = f"{where}: give one of 'path', 'table' or a stage operator, not {value!r}"
     require(len(named) == 1, told)
     key = named[0]

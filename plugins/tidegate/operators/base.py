@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.log import mask_secret
 
-from tidegate.contract import Kind, Merge, Mode, Report, StageSpec, digest, merge_of, parse_read
+from tidegate.contract import (
+    Kind,
+    Merge,
+    Mode,
+    Read,
+    Report,
+    StageSpec,
+    digest,
+    merge_of,
+    parse_read,
+)
 from tidegate.errors import SpecError
 from tidegate.links import GateReportLink, SparkUiLink
 from tidegate.operators.attempt import this_attempt, times
 from tidegate.operators.checks import Checks, templated
+from tidegate.operators.connections import connected
 from tidegate.operators.copies import (
     copies,
     refuse_a_group_of_rivals,
@@ -178,9 +189,12 @@ class StageOperator(BaseOperator):
             known = copies(self._mapped, context)
             refuse_rivals(self._mapped, known or [], context["ti"].map_index)
         settings = part(self.render_template(self.spark, context))
+        parsed = [parse_read(name, value) for name, value in self.reads.items()]
+        reads, passwords = connected(parsed)
+        settings = replace(settings, conf={**settings.conf, **passwords})
         for value in settings.secrets:
             mask_secret(value)
-        spec = self._spec(context, dict(settings.conf))
+        spec = self._spec(context, reads, dict(settings.conf))
         listener = TaskLog(self, context)
         return spec, StageRun(spec, self._project.root, reports_store(), settings, listener)
 
@@ -203,10 +217,9 @@ class StageOperator(BaseOperator):
                 rendered[name] = value
         return rendered
 
-    def _spec(self, context: "Context", conf: dict[str, str]) -> StageSpec:
+    def _spec(self, context: "Context", reads: list[Read], conf: dict[str, str]) -> StageSpec:
         project = self._project
         attempt = this_attempt(context)
-        reads = [parse_read(name, value) for name, value in self.reads.items()]
         merge = merge_of(self.mode, self.keys)
         spec = StageSpec(
             kind=self.kind,
