@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from tidegate.driver import jvm
-from tidegate.driver.jvm import catalogs, files, plans
+from tidegate.driver.jvm import catalogs, delta, files, plans
 
 DRIVER = Path(__file__).resolve().parents[2] / "plugins" / "tidegate" / "driver"
 JVM = DRIVER / "jvm" / "__init__.py"
@@ -125,6 +125,7 @@ TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
     "iceberg_table": lambda spark: jvm.iceberg_table(spark, TABLE).currentSnapshot(),
     "iceberg_metadata": lambda spark: iceberg_refs(spark)["main"],
     "current_snapshot": lambda spark: jvm.current_snapshot(spark, TABLE),
+    "delta_version": lambda spark: delta.delta_version(spark, "x", "forPath") is None,
     "entries_at": lambda spark: files.entries_at(spark, str(JVM))[0].path == f"file:{JVM}",
     "start_jvm": lambda spark: jvm.start_jvm() is None,
     "is_down": lambda spark: jvm.is_down(spark) is False,

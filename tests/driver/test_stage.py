@@ -446,6 +446,13 @@ BAD_DATA: list[tuple[str, dict[str, str], Any, str, str]] = [
         "DataError",
         r"input 'orders': 2 files at .*/\[ab\].csv, and min_files asks for 3; land those that",
     ),
+    (
+        "no Delta",
+        {},
+        {"path": "orders", "format": "delta"},
+        "SpecError",
+        r"input 'orders': Delta needs.*io.delta:delta-spark_4.1_2.13:4.1.0",
+    ),
     ("no table", {}, "lake.nope.nope", "DataError", "there is no table lake.nope.nope"),
 ]
 

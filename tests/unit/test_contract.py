@@ -85,6 +85,8 @@ def test_reads_that_are_understood(value: Any, format_: str | None, source: str)
         ("x", {"path": "a.csv", "table": "lake.a.b"}, "give one of"),
         ("x", {}, "give one of"),
         ("x", {"path": "a.csv", "seperator": ";"}, r"unknown \['seperator'\]"),
+        ("x", {"path": "x.csv", "version": 3}, "version is for a Delta table"),
+        ("x", {"path": "x", "format": "delta", "schema": "id INT"}, "leave both out"),
         ("x", {"path": "*.csv", "min_files": 0}, "min_files=0; at least 1"),
         ("x", {"path": "*.csv", "min_files": "many"}, "min_files is a whole number"),
         ("x", {"table": "lake.a.b", "min_files": 2}, r"unknown \['min_files'\]"),

@@ -55,7 +55,7 @@ class JdbcRead:
         self._check_parts(where)
         told = f"{where}: options={self.options!r}; give a mapping, such as {{'fetchsize': 1000}}"
         require(isinstance(self.options, Mapping), told)
-        refused = [key for key, value in self.options.items() if _is_refused(key, value)]
+        refused = dict(filter(_is_refused, self.options.items()))
         told = f"{where}: options {sorted(refused)} are the connection's or the read's own to set"
         require(not refused, told)
         require(
@@ -80,5 +80,6 @@ class JdbcRead:
         return f"{self.jdbc}: {self.table or 'a query'}"
 
 
-def _is_refused(key: object, value: object) -> bool:
+def _is_refused(option: tuple[object, object]) -> bool:
+    key, value = option
     return str(key).lower() in _OURS or is_secret(str(key), value)

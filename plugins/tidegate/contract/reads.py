@@ -10,7 +10,7 @@ from tidegate.contract.jdbc import JdbcRead
 from tidegate.contract.secrets import carries_secret
 from tidegate.errors import SpecError, require
 
-FORMATS = ("csv", "json", "parquet", "orc")
+FORMATS = ("csv", "json", "parquet", "orc", "delta")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TABLE = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern}){{2,}}")
 _COMPRESSED = re.compile(r"\.(gz|bz2|zst|lz4|snappy|deflate)$")
@@ -26,6 +26,7 @@ class PathRead:
     """Files of a known format at a path or glob.
 
     :param min_files: with fewer files than that, the stage fails before it begins.
+    :param version: of a Delta table; without it, the one of the moment.
     :raises SpecError: if the format is not given and cannot be told from the path's ending.
     """
 
@@ -35,6 +36,7 @@ class PathRead:
     options: Mapping[str, str] = field(default_factory=dict)
     schema: str | None = None
     min_files: int | None = None
+    version: int | None = None
 
     def __post_init__(self) -> None:
         where = f"reads[{self.name!r}]"
@@ -61,6 +63,13 @@ class PathRead:
         files = _number(f"{where}: min_files", self.min_files)
         require(files is None or files > 0, f"{where}: min_files={files}; at least 1")
         object.__setattr__(self, "min_files", files)
+        version = _number(f"{where}: version", self.version)
+        object.__setattr__(self, "version", version)
+        is_delta = chosen == "delta"
+        told = f"{where}: version is for a Delta table (format 'delta'), or for a model"
+        require(is_delta or version is None, told)
+        told = f"{where}: a Delta table knows its files and its schema; leave both out"
+        require(not is_delta or (files, self.schema) == (None, None), told)
         require(
             ":" not in _below(self.path),
             f"{where}: Hadoop cannot read a name with ':' in it, as in {self.path!r}; land the "

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pyspark.sql import SparkSession
 
 from tidegate.contract import Input, PathRead, digest
+from tidegate.driver.inputs.delta import open_delta
 from tidegate.driver.inputs.found import Found
 from tidegate.driver.jvm.files import Entry, entries_at
 from tidegate.errors import DataError
@@ -21,8 +22,12 @@ _DEFAULTS: Mapping[str, Mapping[str, str]] = {
 def open_path(spark: SparkSession, read: PathRead) -> Found:
     """Open files; what identifies them are their names, bytes and times of change.
 
+    A Delta table's files are its own: that is opened at one version.
+
     :raises DataError: if nothing is there, or nothing that has columns.
     """
+    if read.format == "delta":
+        return open_delta(spark, read)
     entries = entries_at(spark, read.path)
     where = f"input {read.name!r}"
     if not entries:

@@ -49,7 +49,11 @@ def _options(spark: SparkSession, read: JdbcRead) -> dict[str, str]:
         options["lowerBound"] = low
         options["upperBound"] = high
         options["numPartitions"] = str(read.partitions)
-    return {key: value for key, value in options.items() if value}
+    return dict(filter(_is_given, options.items()))
+
+
+def _is_given(option: tuple[str, str]) -> bool:
+    return option[1] != ""
 
 
 def _meaning(error: Exception, read: JdbcRead, spark: SparkSession) -> TidegateError:

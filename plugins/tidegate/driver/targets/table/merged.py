@@ -32,6 +32,7 @@ from tidegate.errors import PublishError, require
 _MOST = 5
 """So often is a merge made anew because others published meanwhile; then the retry has its turn."""
 _COUNTS = "spark.merge-into.num-target-rows-"
+_COUNTED = ("inserted", "updated", "deleted")
 
 
 @dataclass(frozen=True)
@@ -213,12 +214,8 @@ def merged_note(merge: Merge, written: Written, place: Place) -> str:
     if written.snapshot is None:
         return told
     summary = place.table.metadata().summary(written.snapshot)
-    counts = []
-    for what in ("inserted", "updated", "deleted"):
-        count = summary.get(f"{_COUNTS}{what}")
-        if count is not None:
-            counts.append(f"{int(count):,} {what}")
-    return ": ".join(filter(None, [told, ", ".join(counts)]))
+    counts = [f"{summary.get(_COUNTS + what, '?')} {what}" for what in _COUNTED]
+    return f"{told}: {', '.join(counts)}"
 
 
 def _is_behind(place: Place) -> bool:
