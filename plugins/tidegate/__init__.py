@@ -8,6 +8,7 @@ __all__ = [
     "BatchStageOperator",
     "GateOperator",
     "GraphStageOperator",
+    "Merge",
     "SqlStageOperator",
     "TrainStageOperator",
 ]

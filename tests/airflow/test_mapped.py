@@ -16,6 +16,7 @@ from mapped import (
 )
 from stages import FakeProject
 
+from tidegate import Merge
 from tidegate.errors import SpecError
 from tidegate.operators import BatchStageOperator, GateOperator, GraphStageOperator
 from tidegate.retry import RETRY_POLICY
@@ -193,6 +194,8 @@ def test_copies_that_append_or_differ_by_index_are_no_rivals(project: FakeProjec
     dag = project.dag()
     reads = [{"x": "a.csv"}, {"x": "b.csv"}]
     partial(dag, task_id="a", writes="lake.a.b", mode="append").expand(reads=reads)
+    partial(dag, task_id="m", writes="lake.a.m", mode="merge", keys=["id"]).expand(reads=reads)
+    partial(dag, task_id="n", writes="lake.a.n", mode=Merge(keys=["id"])).expand(reads=reads)
     partial(dag, task_id="c", writes="lake.a.c_{{ ti.map_index }}").expand(reads=reads)
 
 

@@ -7,7 +7,7 @@ import pytest
 from airflow.sdk import DAG, Asset
 from stages import FakeProject
 
-from tidegate import operators
+from tidegate import Merge, operators
 from tidegate.errors import SpecError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,6 +47,15 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("Batch", {"reads": {"x": {"path": "x.csv", "sheme": "id INT"}}}, "unknown"),
     ("Batch", {"mode": "upsert"}, "use 'replace'"),
     ("Batch", {"mode": "append", "partition": {"ds": "{{ ds }}"}}, "leave partition out to append"),
+    ("Batch", {"mode": "merge"}, r"task 't': mode='merge' needs .* keys=\['id'\]"),
+    ("Batch", {"mode": "merge", "keys": "id"}, "keys='id'; list the columns"),
+    ("Batch", {"mode": "merge", "keys": []}, "list the columns"),
+    ("Batch", {"mode": "merge", "keys": ["id", 3]}, "list the columns"),
+    ("Batch", {"mode": "merge", "keys": ["id", "ID"]}, "name each column once"),
+    ("Batch", {"keys": ["id"]}, "go with mode='merge'"),
+    ("Batch", {"mode": Merge(keys=["id"]), "keys": ["id"]}, "Merge.keys=…"),
+    ("Batch", {"mode": Merge(keys=["id"]), "partition": {"ds": "1"}}, "leave partition out"),
+    ("Train", {"writes": "m", "mode": "merge", "keys": ["id"]}, "a train stage writes none"),
     ("Batch", {"partition": ["ds"]}, "give column to value"),
     ("Batch", {"partition": {"ds": ""}}, "give column to value"),
     ("Train", {"writes": "m", "partition": {"ds": "1"}}, "a train stage writes none"),

@@ -6,6 +6,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 ICEBERG = "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.12.0"
+POSTGRES = "org.postgresql:postgresql:42.7.13"
 
 
 def local_session(folder: Path) -> SparkSession:
@@ -13,7 +14,7 @@ def local_session(folder: Path) -> SparkSession:
     session: SparkSession = (
         SparkSession.builder.master("local[2]")
         .appName("tidegate-tests")
-        .config("spark.jars.packages", ICEBERG)
+        .config("spark.jars.packages", f"{ICEBERG},{POSTGRES}")
         .config(
             "spark.sql.extensions",
             "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",

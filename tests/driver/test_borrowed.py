@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from tidegate.driver import jvm
-from tidegate.driver.jvm import catalogs, iceberg, plans
+from tidegate.driver.jvm import catalogs, delta, files, iceberg, plans
 
 DRIVER = Path(__file__).resolve().parents[2] / "plugins" / "tidegate" / "driver"
 JVM = DRIVER / "jvm" / "__init__.py"
@@ -126,7 +126,8 @@ TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
     "metadata_document": lambda spark: iceberg_refs(spark)["main"],
     "metadata_location": lambda spark: iceberg.metadata_location(jvm.iceberg_table(spark, TABLE)),
     "current_snapshot": lambda spark: jvm.current_snapshot(spark, TABLE),
-    "path_state": lambda spark: jvm.path_state(spark, str(JVM)).startswith(f"file:{JVM}:"),
+    "delta_version": lambda spark: delta.delta_version(spark, "x", "forPath") is None,
+    "entries_at": lambda spark: files.entries_at(spark, str(JVM))[0].path == f"file:{JVM}",
     "start_jvm": lambda spark: jvm.start_jvm() is None,
     "is_down": lambda spark: jvm.is_down(spark) is False,
     "java_causes": lambda spark: condition_of_a_failure(spark) == "USER_RAISED_EXCEPTION",

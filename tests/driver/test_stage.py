@@ -266,6 +266,23 @@ def run(orders):
     assert bench.rows() == [(5.0,), (7.0,)]
 
 
+def test_several_files_are_one_input_and_the_report_says_which(bench: Bench) -> None:
+    for name in "abc":
+        bench.file(f"part-{name}.csv", f"id,v\n{ord(name)},1\n")
+    reads = {"orders": {"path": f"{bench.folder}/part-*.csv", "min_files": 3}}
+    code, report = bench.run(reads=reads)
+    assert (code, bench.rows()) == (0, [(97, 1.0), (98, 1.0), (99, 1.0)])
+    first = report.inputs[0].state
+    assert re.fullmatch(
+        r"3 files, 30 bytes, newest 20\d\d-\d\d-\d\dT[\d:]{8}\+00:00, digest \w{12}", str(first)
+    )
+    bench.file("part-b.csv", "id,v\n98,2\n")
+    _, again = bench.run(reads=reads, run_id="r2")
+    assert again.inputs[0].state != first
+    _, single = bench.run(run_id="r3")
+    assert str(single.inputs[0].state).startswith("1 file, 17 bytes, newest")
+
+
 def test_a_gate_alone_judges_and_publishes_nothing(bench: Bench) -> None:
     code, report = bench.run(kind="gate", job=CLEAN, writes=None, expectations=[NOT_NULL])
     assert (code, report.outcome) == (0, "passed")
@@ -438,6 +455,20 @@ BAD_DATA: list[tuple[str, dict[str, str], Any, str, str]] = [
         {"path": "orders.csv", "schema": "id INT, v DOUBLE"},
         "DataError",
         "MALFORMED|[Mm]alformed",
+    ),
+    (
+        "too few files",
+        {"a.csv": "id,v\n1,2\n", "b.csv": "id,v\n2,3\n"},
+        {"path": "[ab].csv", "min_files": 3},
+        "DataError",
+        r"input 'orders': 2 files at .*/\[ab\].csv, and min_files asks for 3; land those that",
+    ),
+    (
+        "no Delta",
+        {},
+        {"path": "orders", "format": "delta"},
+        "SpecError",
+        r"input 'orders': Delta needs.*io.delta:delta-spark_4.1_2.13:4.1.0",
     ),
     ("no table", {}, "lake.nope.nope", "DataError", "there is no table lake.nope.nope"),
 ]

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.system
 DAG = """
 from pendulum import datetime
 from airflow.sdk import DAG
-from tidegate.operators import BatchStageOperator, SqlStageOperator
+from tidegate.operators import BatchStageOperator, Merge, SqlStageOperator
 
 NUMBERS = {"numbers": {"path": "landing/numbers.csv", "schema": "n INT"}}
 
@@ -28,11 +28,12 @@ with DAG("days", schedule=None, start_date=datetime(2013, 1, 1, tz="UTC")) as da
     for task, mode, gate in (
         ("day", "replace", "open"), ("gated", "replace", "real"), ("first", "replace", "open"),
         ("log", "append", "open"), ("wider", "replace", "open"),
+        ("rows", Merge(keys=["n"]), "open"), ("whole", Merge(keys=["n"], judge="table"), "open"),
     ):
         BatchStageOperator(
             task_id=task, job="job.py", reads=NUMBERS, writes=f"lake.t.{task}", mode=mode,
             gate=gate,
-            partition=None if mode == "append" else {"ds": "{{ ds }}"},
+            partition={"ds": "{{ ds }}"} if mode == "replace" else None,
         )
     SqlStageOperator(
         task_id="audit", job="audit.sql", reads={"days": "lake.t.day"}, writes="lake.t.audit",
@@ -180,6 +181,42 @@ def test_an_append_killed_before_and_after_its_publish_is_there_once(project: Pr
     assert table.rows() == ROWS
     assert table.refs() == {"main"}
     assert len(table.verdicts("once")) == 1
+
+
+MERGES = {
+    "rows": ("MergeRows.write:begin", "MergeRows.write:end", "BranchedTable.publish:begin"),
+    "whole": ("MergeRows.write:end", "Place.drop_sidecar:begin", "BranchedTable.publish:begin"),
+}
+"""Between the commits of a merge, by what is judged: rows aside, branch, verdict, main."""
+
+
+@pytest.mark.parametrize("task", MERGES)
+def test_a_merge_killed_at_every_commit_is_there_once(project: Project, task: str) -> None:
+    table = project.table(f"lake.t.{task}")
+    project.start(task, "before").result()
+    for number, step in enumerate(MERGES[task], start=1):
+        victim = ("driver", "jvm")[number % 2]
+        kill(held(project, task, "night", number, step, "2013-01-01"), victim)
+        assert table.rows() == ROWS, f"killed at {step}: no row is there twice"
+    done = project.start(task, "night", 9).result()
+    assert table.rows() == ROWS
+    assert done["rows"] == ROWS
+    assert done["snapshot_id"] == table.main()
+    assert table.refs() == {"main"}
+    assert len(table.verdicts("night")) == 1
+    left = (project.root / "lake" / "t").glob(f"{task}__staged*/metadata/*")
+    assert list(left) == []
+
+
+def test_a_merge_killed_after_its_publish_is_found_and_its_rows_aside_dropped(
+    project: Project,
+) -> None:
+    table = project.table("lake.t.rows")
+    kill(held(project, "rows", "after", 1, "Place.drop_sidecar:begin", "2013-01-01"), "driver")
+    retry = project.start("rows", "after", 2)
+    assert retry.result()["snapshot_id"] == table.main()
+    assert "already published by try 1" in retry.log()
+    assert not list((project.root / "lake" / "t").glob("rows__staged*/metadata/*"))
 
 
 def test_killed_between_the_new_column_and_its_publish(project: Project) -> None:

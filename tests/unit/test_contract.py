@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from builders import expectation, failing, report, spec
 
-from tidegate.contract import Failure, PathRead, Report, StageSpec, parse_read
+from tidegate.contract import Failure, Merge, PathRead, Report, StageSpec, parse_read
 from tidegate.errors import BY_NAME, GateClosed, JobError, SpecError, TidegateError
 from tidegate.telling.wording import sentence
 
@@ -17,6 +17,30 @@ def test_a_spec_survives_its_json() -> None:
         partition={"ds": "2013-01-01"},
     )
     assert StageSpec.from_json(given.to_json()) == given
+
+
+def test_a_merge_survives_its_json_and_is_keyed_by_its_run() -> None:
+    merge = Merge(keys=["id", "Größe"], deletes="gone", judge="table")
+    given = spec(mode="merge", merge=merge)
+    assert StageSpec.from_json(given.to_json()) == given
+    assert '"run_id"' in given.key
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"keys": ()}, "list the columns"),
+        ({"keys": {"id"}}, "list the columns"),
+        ({"keys": [""]}, "list the columns"),
+        ({"keys": ["a", "A"]}, "name each column once"),
+        ({"keys": ["id"], "deletes": "ID"}, "that is no key"),
+        ({"keys": ["id"], "deletes": True}, "name a boolean column"),
+        ({"keys": ["id"], "judge": "all"}, "use 'rows' or 'table'"),
+    ],
+)
+def test_a_merge_is_valid_from_birth(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        Merge(**arguments)
 
 
 def test_a_report_survives_its_json() -> None:
@@ -61,6 +85,11 @@ def test_reads_that_are_understood(value: Any, format_: str | None, source: str)
         ("x", {"path": "a.csv", "table": "lake.a.b"}, "give one of"),
         ("x", {}, "give one of"),
         ("x", {"path": "a.csv", "seperator": ";"}, r"unknown \['seperator'\]"),
+        ("x", {"path": "x.csv", "version": 3}, "version is for a Delta table"),
+        ("x", {"path": "x", "format": "delta", "schema": "id INT"}, "leave both out"),
+        ("x", {"path": "*.csv", "min_files": 0}, "min_files=0; at least 1"),
+        ("x", {"path": "*.csv", "min_files": "many"}, "min_files is a whole number"),
+        ("x", {"table": "lake.a.b", "min_files": 2}, r"unknown \['min_files'\]"),
         ("my input", "a.csv", "identifier"),
         ("x", {"path": "a.txt", "format": "txt"}, "cannot tell the format"),
     ],

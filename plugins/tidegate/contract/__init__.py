@@ -1,6 +1,7 @@
 """What the wings tell each other: a spec goes in, a report comes out, both of them JSON."""
 
 from tidegate.contract.finding import Finding, findings_as_json, findings_of_json
+from tidegate.contract.jdbc import JdbcRead, password_key
 from tidegate.contract.judgement import (
     GRAVITY,
     MORE,
@@ -12,6 +13,7 @@ from tidegate.contract.judgement import (
     columns_of,
 )
 from tidegate.contract.kinds import KINDS, RESERVED, Kind, KindRow
+from tidegate.contract.merge import Merge, merge_of
 from tidegate.contract.reads import (
     FORMATS,
     ModelRead,
@@ -40,10 +42,12 @@ __all__ = [
     "Failure",
     "Finding",
     "Input",
+    "JdbcRead",
     "Json",
     "Judgement",
     "Kind",
     "KindRow",
+    "Merge",
     "Mode",
     "ModelRead",
     "Outcome",
@@ -64,8 +68,10 @@ __all__ = [
     "findings_of_json",
     "is_secret",
     "is_table",
+    "merge_of",
     "number",
     "parse_read",
+    "password_key",
     "plain",
     "read_as_json",
     "read_of_json",

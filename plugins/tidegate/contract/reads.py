@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass, field
 from keyword import iskeyword
 from typing import Any
 
+from tidegate.contract.jdbc import JdbcRead
 from tidegate.contract.secrets import carries_secret
 from tidegate.errors import SpecError, require
 
-FORMATS = ("csv", "json", "parquet", "orc")
+FORMATS = ("csv", "json", "parquet", "orc", "delta")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TABLE = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern}){{2,}}")
 _COMPRESSED = re.compile(r"\.(gz|bz2|zst|lz4|snappy|deflate)$")
@@ -24,6 +25,8 @@ def is_table(name: str) -> bool:
 class PathRead:
     """Files of a known format at a path or glob.
 
+    :param min_files: with fewer files than that, the stage fails before it begins.
+    :param version: of a Delta table; without it, the one of the moment.
     :raises SpecError: if the format is not given and cannot be told from the path's ending.
     """
 
@@ -32,6 +35,8 @@ class PathRead:
     format: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     schema: str | None = None
+    min_files: int | None = None
+    version: int | None = None
 
     def __post_init__(self) -> None:
         where = f"reads[{self.name!r}]"
@@ -55,6 +60,16 @@ class PathRead:
             isinstance(self.schema, str | None),
             f"{where}: schema={self.schema!r}; give Spark DDL, such as 'id INT'",
         )
+        files = _number(f"{where}: min_files", self.min_files)
+        require(files is None or files > 0, f"{where}: min_files={files}; at least 1")
+        object.__setattr__(self, "min_files", files)
+        version = _number(f"{where}: version", self.version)
+        object.__setattr__(self, "version", version)
+        is_delta = chosen == "delta"
+        told = f"{where}: version is for a Delta table (format 'delta'), or for a model"
+        require(is_delta or version is None, told)
+        told = f"{where}: a Delta table knows its files and its schema; leave both out"
+        require(not is_delta or (files, self.schema) == (None, None), told)
         require(
             ":" not in _below(self.path),
             f"{where}: Hadoop cannot read a name with ':' in it, as in {self.path!r}; land the "
@@ -112,11 +127,12 @@ class ModelRead:
         return self.model
 
 
-Read = PathRead | TableRead | ModelRead
-_SOURCES: Mapping[str, type[PathRead] | type[TableRead] | type[ModelRead]] = {
+Read = PathRead | TableRead | ModelRead | JdbcRead
+_SOURCES: Mapping[str, type[PathRead] | type[TableRead] | type[ModelRead] | type[JdbcRead]] = {
     "path": PathRead,
     "table": TableRead,
     "model": ModelRead,
+    "jdbc": JdbcRead,
 }
 """The key that names the source in a mapping, and the class it makes."""
 
@@ -135,6 +151,8 @@ def parse_read(name: str, value: object) -> Read:
     )
     given = _mapping(value)
     named = [key for key in _SOURCES if given.get(key) is not None]
+    if given.get("jdbc") is not None:
+        named = ["jdbc"]  # whose table is the database's
     told = f"{where}: give one of 'path', 'table' or a stage operator, not {value!r}"
     require(len(named) == 1, told)
     key = named[0]

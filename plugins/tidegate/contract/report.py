@@ -16,11 +16,15 @@ Outcome = Literal["published", "passed", "held", "failed"]
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
-    """One opened input and the state it was read at: a table's snapshot or a model's version."""
+    """One opened input and the state it was read at: a table's snapshot or a model's version.
+
+    :param state: what can be said of the state of what has neither, in words.
+    """
 
     name: str
     source: str
     snapshot_id: int | None = None
+    state: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

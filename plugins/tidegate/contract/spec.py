@@ -7,13 +7,14 @@ from hashlib import sha256
 from typing import Any, Literal, Self
 
 from tidegate.contract.kinds import Kind
+from tidegate.contract.merge import Merge
 from tidegate.contract.reads import Read, read_as_json, read_of_json
 from tidegate.errors import SpecError
 
 PROTOCOL = 2
 """Version of both documents; a driver refuses a spec of another version."""
 
-Mode = Literal["replace", "append"]
+Mode = Literal["replace", "append", "merge"]
 
 
 def digest(document: object) -> str:
@@ -91,6 +92,7 @@ class StageSpec:
     writes: str | None = None
     partition: Mapping[str, str] = field(default_factory=dict)
     mode: Mode = "replace"
+    merge: Merge | None = None
     engine: str | None = None
     conf: Mapping[str, str] = field(default_factory=dict, repr=False)
     publish: bool = True
@@ -98,13 +100,14 @@ class StageSpec:
 
     @property
     def key(self) -> str:
-        """DAG, task, map index and partition; the key of an append holds its run instead.
+        """DAG, task, map index and partition; that of an append or a merge holds its run instead.
 
-        What is only judged has a key of its own: it fences no attempt off that is to publish.
+        What replaces rows makes an older run's work worthless; what adds to them does not. What is
+        only judged has a key of its own: it fences no attempt off that is to publish.
         """
         attempt = self.attempt
         scope = dict(self.partition)
-        if self.mode == "append":
+        if self.mode != "replace":
             scope = {"run_id": attempt.run_id}
         key: list[Any] = [attempt.dag_id, attempt.task_id, attempt.map_index, scope]
         if not self.publish:
@@ -141,4 +144,6 @@ class StageSpec:
         data["attempt"] = Attempt(**data["attempt"])
         data["reads"] = tuple(read_of_json(read) for read in data["reads"])
         data["suite"] = Suite(**data["suite"])
+        if data.get("merge"):
+            data["merge"] = Merge(**data["merge"])
         return cls(**data)

@@ -59,6 +59,7 @@ def fingerprint(spec: StageSpec, opened: Opened, job: Loaded) -> str:
     work: tuple[object, ...] = (
         spec.key,
         spec.mode,
+        spec.merge,
         spec.engine,
         spec.job_sha256,
         job.modules,

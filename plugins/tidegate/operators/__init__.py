@@ -1,5 +1,6 @@
 """The operators that DAGs are made of: five kinds of stage, one class each."""
 
+from tidegate.contract import Merge
 from tidegate.operators.stages import (
     BatchStageOperator,
     GateOperator,
@@ -12,6 +13,7 @@ __all__ = [
     "BatchStageOperator",
     "GateOperator",
     "GraphStageOperator",
+    "Merge",
     "SqlStageOperator",
     "TrainStageOperator",
 ]

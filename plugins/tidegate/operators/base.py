@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.log import mask_secret
 
-from tidegate.contract import Kind, Mode, Report, StageSpec, digest, parse_read
+from tidegate.contract import (
+    Kind,
+    Merge,
+    Mode,
+    Read,
+    Report,
+    StageSpec,
+    digest,
+    merge_of,
+    parse_read,
+)
 from tidegate.errors import SpecError
 from tidegate.links import GateReportLink, SparkUiLink
 from tidegate.operators.attempt import this_attempt, times
 from tidegate.operators.checks import Checks, templated, unknown_told
+from tidegate.operators.connections import connected
 from tidegate.operators.copies import (
     copies,
     refuse_a_group_of_rivals,
@@ -48,7 +59,8 @@ class StageOperator(BaseOperator):
     :param writes: the table, ``catalog.namespace.table``, created on first use. (templated)
     :param partition: column to value: exactly this partition is replaced. Without it the whole
         table is. (templated)
-    :param mode: ``replace``, or ``append`` (exactly once per run).
+    :param mode: ``replace``; ``append`` (exactly once per run); ``merge``, with ``keys``: the
+        columns that name a row; or a :class:`~tidegate.contract.Merge`, which says more than keys.
     :param gate: the suite, in the project's ``expectations/<gate>.json``. (templated)
     :param kwargs: Airflow's own arguments; and Spark's, which go to the provider's hook as they are
         (``conn_id``, ``conf``, ``driver_memory``, ``executor_memory``, ``num_executors``,
@@ -61,7 +73,7 @@ class StageOperator(BaseOperator):
     operator_extra_links = (SparkUiLink(), GateReportLink())
     ui_color = "#d7ecf3"
 
-    @listing(**SPARK, retries=RETRIES, retry_policy=RETRY_POLICY)
+    @listing(**SPARK, keys=None, retries=RETRIES, retry_policy=RETRY_POLICY)
     def __init__(
         self,
         *,
@@ -70,7 +82,7 @@ class StageOperator(BaseOperator):
         writes: str | None,
         gate: str,
         partition: dict[str, str] | None = None,
-        mode: Mode = "replace",
+        mode: Mode | Merge = "replace",
         **kwargs: Any,
     ) -> None:
         # Airflow has put in what default_args say of every argument that the signature lists.
@@ -78,6 +90,7 @@ class StageOperator(BaseOperator):
         self.spark = {name: unsealed(kwargs.pop(name)) for name in given}
         for name, ours in (("retries", RETRIES), ("retry_policy", RETRY_POLICY)):
             kwargs.setdefault(name, ours)
+        keys = kwargs.pop("keys", None)
         with unknown_told(kwargs, StageOperator):
             super().__init__(**kwargs)
         self.job = job
@@ -86,7 +99,8 @@ class StageOperator(BaseOperator):
         self.partition: Any = partition
         if partition is None:
             self.partition = {}
-        self.mode = mode
+        self.mode: Any = mode
+        self.keys = keys
         self.reads = outputs(reads)
         self.spark_ui = ""
         self.publish = True
@@ -125,7 +139,7 @@ class StageOperator(BaseOperator):
         checks = self.checks(rendered)
         checks.reads(self.reads)
         checks.writes(self.writes)
-        checks.mode(self.mode, self.partition)
+        checks.mode(self.mode, self.partition, self.keys)
         checks.job(self.job)
         try:
             check_settings(self.spark)
@@ -181,9 +195,12 @@ class StageOperator(BaseOperator):
             known = copies(self._mapped, context)
             refuse_rivals(self._mapped, known or [], context["ti"].map_index)
         settings = part(self.render_template(self.spark, context))
+        parsed = [parse_read(name, value) for name, value in self.reads.items()]
+        reads, passwords = connected(parsed)
+        settings = replace(settings, conf={**settings.conf, **passwords})
         for value in settings.secrets:
             mask_secret(value)
-        return self._spec(context, dict(settings.conf)), settings
+        return self._spec(context, reads, dict(settings.conf)), settings
 
     def _hand_on(self, spec: StageSpec, report: Report, context: "Context") -> dict[str, Any]:
         result = result_of(spec, report)
@@ -204,10 +221,10 @@ class StageOperator(BaseOperator):
                 rendered[name] = value
         return rendered
 
-    def _spec(self, context: "Context", conf: dict[str, str]) -> StageSpec:
+    def _spec(self, context: "Context", reads: list[Read], conf: dict[str, str]) -> StageSpec:
         project = self._project
         attempt = this_attempt(context)
-        reads = [parse_read(name, value) for name, value in self.reads.items()]
+        merge = merge_of(self.mode, self.keys)
         spec = StageSpec(
             kind=self.kind,
             attempt=attempt,
@@ -217,7 +234,8 @@ class StageOperator(BaseOperator):
             folder=reports_store().files(attempt).uri,
             writes=self.writes,
             partition=self.partition,
-            mode=self.mode,
+            mode="merge" if merge else self.mode,
+            merge=merge,
             engine=getattr(self, "engine", None),
             conf=conf,
             publish=self.publish,

@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow.sdk import BaseOperator
 
-from tidegate.contract import KINDS, RESERVED, Kind, is_table, parse_read
+from tidegate.contract import KINDS, RESERVED, Kind, is_table, merge_of, parse_read
 from tidegate.errors import SpecError
 
 _MODEL = re.compile(r"[^/:%\"'\x00-\x1f]+")
@@ -136,22 +136,34 @@ class Checks:
             )
             self.require(is_table(str(writes)), told)
 
-    def mode(self, mode: str, partition: object) -> None:
-        """Refuse a partition and mode that do not go together.
+    def mode(self, mode: object, partition: object, keys: object = None) -> None:
+        """Refuse a partition, a mode and keys that do not go together.
 
-        :raises SpecError: if they do not, or either has no meaning for this kind.
+        :raises SpecError: if they do not, or one has no meaning for this kind.
         """
-        if self.waits(mode) or self.waits(partition):
+        if any(map(self.waits, (mode, partition, keys))):
             return
-        self.require(mode in _MODES, f"mode={mode!r}; use 'replace' (the default) or 'append'")
+        merges = self._merges(mode, keys)
+        told = f"mode={mode!r}; use 'replace' (the default), 'append', or 'merge' with keys"
+        self.require(merges or mode in _MODES, told)
         told = f"partition={partition!r}; give column to value, e.g. {{'ds': '{{{{ ds }}}}'}}"
         self.require(self._is_partition(partition), told)
-        appends = mode == "append"
-        told = "a partition is replaced whole; leave partition out to append, or mode to replace"
-        self.require(not (partition and appends), told)
+        adds = mode != "replace"
+        told = (
+            "a partition is replaced whole; leave partition out to append or to merge, or mode to "
+            "replace"
+        )
+        self.require(not (partition and adds), told)
         told = f"partition and mode are for tables; a {self.kind} stage writes none"
-        is_plain = not partition and not appends
+        is_plain = not partition and not adds
         self.require(is_plain or KINDS[self.kind].publishes == "table", told)
+
+    def _merges(self, mode: object, keys: object) -> bool:
+        try:
+            return merge_of(mode, keys) is not None
+        except SpecError as wrong:
+            # The same words, but for the task: which one it is, merge_of cannot know.
+            raise SpecError(f"task {self.task_id!r}: {wrong}") from None
 
     def _is_partition(self, partition: object) -> bool:
         if not isinstance(partition, Mapping):

@@ -86,8 +86,8 @@ def _target(arguments: Mapping[str, Any]) -> Target | None:
     partition = arguments.get("partition") or {}
     if not isinstance(writes, str) or not writes or not isinstance(partition, Mapping):
         return None
-    if arguments.get("mode") == "append":
-        return None  # the rows of each copy are added
+    if arguments.get("mode", "replace") != "replace":
+        return None  # the rows of each copy are added, or merged
     if any(map(_of_its_own, [writes, *partition.values()])):
         return None
     return writes, dict(partition)

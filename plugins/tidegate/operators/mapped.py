@@ -26,7 +26,7 @@ F = TypeVar("F", bound=Callable[..., None])
 _MAY_BE_SECRET = ("conf", "env_vars")
 SPARK = dict.fromkeys(sorted(SPARK_ARGUMENTS))
 """Spark's arguments, each with its default."""
-_CHECKED = ("job", "reads", "writes", "partition", "gate", "mode", "engine")
+_CHECKED = ("job", "reads", "writes", "partition", "gate", "mode", "keys", "engine")
 """The arguments that a copy is checked by; while one is not known, a reference stands in for it."""
 _REQUIRED = ("job", "reads", "writes", "gate")
 

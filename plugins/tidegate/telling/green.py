@@ -22,7 +22,8 @@ def green(report: Report) -> list[str]:
 
 
 def _input(each: Input) -> str:
-    return f"[in ] {each.name} = {each.source}{_if_any(' snapshot {}', each.snapshot_id)}"
+    state = _if_any(" snapshot {}", each.snapshot_id) + _if_any(" ({})", each.state)
+    return f"[in ] {each.name} = {each.source}{state}"
 
 
 def _end(report: Report, output: Output) -> str:

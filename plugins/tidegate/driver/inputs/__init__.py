@@ -8,8 +8,8 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 
-from tidegate.contract import Input, ModelRead, PathRead, Read, TableRead
-from tidegate.driver.inputs import files, models, tables
+from tidegate.contract import Input, JdbcRead, ModelRead, PathRead, Read, TableRead
+from tidegate.driver.inputs import files, jdbc, models, tables
 from tidegate.driver.inputs.found import Found
 from tidegate.errors import DataError
 
@@ -17,6 +17,7 @@ _OPEN: Mapping[type[Read], Callable[[SparkSession, Any], Found]] = {
     PathRead: files.open_path,
     TableRead: tables.open_table,
     ModelRead: models.open_model,
+    JdbcRead: jdbc.open_jdbc,
 }
 """To add a source: a class in ``contract/reads.py``, a file here, and its entry."""
 

@@ -1,8 +1,9 @@
-"""Tables, Iceberg's at one snapshot."""
+"""Tables, Iceberg's at one snapshot, Delta's at one version."""
 
 from pyspark.sql import SparkSession
 
 from tidegate.contract import Input, TableRead
+from tidegate.driver.inputs.delta import version_of
 from tidegate.driver.inputs.found import Found
 from tidegate.driver.jvm import current_snapshot
 from tidegate.errors import DataError
@@ -23,6 +24,8 @@ def open_table(spark: SparkSession, read: TableRead) -> Found:
     if snapshot is None and _is_iceberg(spark, name):
         # Pinned: a job that looks twice sees one state, whatever is published meanwhile.
         snapshot = current_snapshot(spark, name)
+    elif snapshot is None:
+        snapshot = version_of(spark, name)
     reader = spark.read
     if snapshot is not None:
         reader = reader.option("versionAsOf", snapshot)

@@ -160,22 +160,6 @@ def current_snapshot(spark: SparkSession, name: str) -> int | None:
     return int(snapshot.snapshotId())
 
 
-def path_state(spark: SparkSession, path: str) -> str:
-    """Return what identifies the files at a path or glob: names, bytes, times of change; or "".
-
-    Borrowed (``sessionState().newHadoopConf()``) because Python has no Hadoop file system; without
-    it, a retry could not tell whether its inputs are the ones that were judged.
-    """
-    conf = java_session(spark).sessionState().newHadoopConf()
-    location = jvm_of(spark).org.apache.hadoop.fs.Path(path)
-    files = location.getFileSystem(conf)
-    states = []
-    for status in files.globStatus(location) or []:
-        length = files.getContentSummary(status.getPath()).getLength()
-        states.append(f"{status.getPath()}:{length}:{status.getModificationTime()}")
-    return ";".join(states)
-
-
 def start_jvm() -> None:
     """Start the JVM.
 

@@ -1,5 +1,6 @@
 """What every staged snapshot and model version says of its origin, spelled here alone."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self, cast
@@ -14,6 +15,9 @@ SUITE = "tidegate.suite"
 SUITE_SHA256 = "tidegate.suite_sha256"
 FINGERPRINT = "tidegate.fingerprint"
 VERDICT = "tidegate.verdict"
+MERGES = "tidegate.merge_keys"
+"""Says of a snapshot that it holds rows merged with the table of then, by these keys."""
+ROWS = "tidegate.rows"
 PASSING = ("pass", "warn")
 """The verdicts that let an output through."""
 
@@ -22,7 +26,8 @@ PASSING = ("pass", "warn")
 class Provenance:
     """Whose work it is.
 
-    ``verdict`` is None until it is judged; ``submitted_ms`` orders attempts.
+    ``verdict`` is None until it is judged; ``submitted_ms`` orders attempts. A merge says its keys
+    (as JSON) and its rows, which Iceberg does not tell from the rows that it copied.
     """
 
     key: str
@@ -33,10 +38,15 @@ class Provenance:
     suite_sha256: str
     fingerprint: str
     verdict: Verdict | None = None
+    merges: str | None = None
+    rows: int | None = None
 
     @classmethod
     def of(cls, spec: StageSpec, fingerprint: str) -> Self:
         """Return the provenance of what an attempt is about to write."""
+        merges = None
+        if spec.merge is not None:
+            merges = json.dumps(spec.merge.keys)
         return cls(
             key=spec.key,
             run_id=spec.attempt.run_id,
@@ -45,6 +55,7 @@ class Provenance:
             suite=spec.suite.name,
             suite_sha256=spec.suite.sha256,
             fingerprint=fingerprint,
+            merges=merges,
         )
 
     @classmethod
@@ -61,6 +72,8 @@ class Provenance:
             suite_sha256=summary.get(SUITE_SHA256, ""),
             fingerprint=summary[FINGERPRINT],
             verdict=cast("Verdict | None", summary.get(VERDICT)),
+            merges=summary.get(MERGES),
+            rows=_number(summary.get(ROWS)),
         )
 
     @property
@@ -89,6 +102,12 @@ class Provenance:
             SUITE_SHA256: self.suite_sha256,
             FINGERPRINT: self.fingerprint,
         }
-        if self.verdict is not None:
-            summary[VERDICT] = self.verdict
-        return summary
+        known = {VERDICT: self.verdict, MERGES: self.merges, ROWS: self.rows}
+        told = {key: str(value) for key, value in known.items() if value is not None}
+        return summary | told
+
+
+def _number(text: str | None) -> int | None:
+    if text is None:
+        return None
+    return int(text)

@@ -39,7 +39,7 @@ def input_rows(report: Report) -> list[tuple[str, str, str]]:
 
 def _read_as(each: Input) -> str:
     if each.snapshot_id is None:
-        return "a file, which has no snapshot"
+        return each.state or "a file, which has no snapshot"
     if is_table(each.source):
         return f"snapshot {each.snapshot_id}"
     return f"version {each.snapshot_id}"

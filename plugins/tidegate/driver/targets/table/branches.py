@@ -21,7 +21,7 @@ from pyspark.sql import SparkSession
 from tidegate.driver.diagnose import chain_of, decisive_of
 from tidegate.driver.jvm import iceberg_table
 from tidegate.driver.jvm.iceberg import metadata_document, metadata_location
-from tidegate.driver.targets.provenance import FINGERPRINT
+from tidegate.driver.targets.provenance import FINGERPRINT, MERGES
 from tidegate.driver.targets.table.metadata import MAIN, Branch, Metadata
 from tidegate.errors import ClusterUnavailable, PublishError, ResourceExhausted, SpecError
 from tidegate.failures import rule_of
@@ -189,8 +189,16 @@ class BranchedTable:
             # one has begun. If main moves after the look above, Iceberg refuses to forward it,
             # and the retry starts from the main of then.
             refs.removeBranch(branch.name).removeBranch(branch.token).commit()
-        else:
-            self._pick(branch, staged, summary)
+            return
+        # Never picked, though Iceberg would pick one that only added rows: somebody may have added
+        # the same keys meanwhile, and each would be there twice.
+        if MERGES in summary:
+            raise PublishError(
+                f"{self.name}: others have published (main is at snapshot {main} now) since these "
+                "rows were merged with the table; the retry merges them with the table of now",
+                quote="",
+            )
+        self._pick(branch, staged, summary)
 
     def is_unable(self, error: Exception) -> bool:
         """Tell whether a commit was refused by the store and its disk, not by who else writes."""

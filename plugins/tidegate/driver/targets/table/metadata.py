@@ -9,6 +9,7 @@ from tidegate.contract import Attempt, digest
 from tidegate.driver.targets.provenance import FINGERPRINT
 
 MAIN = "main"
+_PREFIX = "stage_"
 _NAME = re.compile(
     r"stage_(?P<key>[0-9a-f]{12})_(?P<ms>\d+)_(?P<run>[0-9a-f]{6})_t(?P<try>\d+)(_token)?"
 )
@@ -39,7 +40,19 @@ class Branch:
     @property
     def name(self) -> str:
         """The ref that data is written to."""
-        return f"stage_{self.key}_{self.submitted_ms}_{self.run}_t{self.try_number}"
+        return f"{_PREFIX}{self.attempt}"
+
+    @property
+    def attempt(self) -> str:
+        """What names the attempt among all that write the table."""
+        return f"{self.key}_{self.submitted_ms}_{self.run}_t{self.try_number}"
+
+    def is_behind(self, attempt: str) -> bool:
+        """Tell whether ``attempt`` names an older one of the same stage."""
+        parts = _NAME.fullmatch(f"{_PREFIX}{attempt}")
+        if parts is None or parts["key"] != self.key:
+            return False
+        return int(parts["ms"]) < self.submitted_ms
 
     @property
     def token(self) -> str:

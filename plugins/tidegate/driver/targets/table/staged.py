@@ -1,18 +1,23 @@
 """Rows written aside: on the attempt's branch, or, where a column is new, in a sidecar table."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
 from tidegate.contract import Judgement, Outcome, Output
 from tidegate.driver.gate.facts import FileFacts
-from tidegate.driver.jvm.catalogs import add_columns
+from tidegate.driver.jvm.catalogs import add_columns, create_table
 from tidegate.driver.targets.provenance import Provenance
 from tidegate.driver.targets.table.branches import BranchedTable, fenced_off
 from tidegate.driver.targets.table.file_facts import facts_of_added
 from tidegate.driver.targets.table.metadata import MAIN, Metadata
 from tidegate.driver.targets.table.names import column
 from tidegate.driver.targets.table.writes import Place, WriteMode
+from tidegate.errors import PublishError
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,46 @@ def added_records(now: Metadata, ref: str) -> int:
     return int(now.summary(head).get("added-records", 0))
 
 
+def put_aside(frame: DataFrame, place: Place) -> int:
+    """Write a frame to the attempt's sidecar, in one pass; return how many rows it has.
+
+    :raises PublishError: if a newer attempt has begun.
+    """
+    now = place.table.metadata()
+    if place.branch.token not in now.refs:
+        # Before the work, which nobody would publish: what is written aside asks for no fence.
+        raise fenced_off(place.table.name, now, place.branch)
+    # Not IF NOT EXISTS: one that is there is another driver's of this very attempt.
+    create_table(frame, place.sidecar)
+    place.writer(frame, place.sidecar).append()
+    return added_records(BranchedTable(place.spark, place.sidecar).metadata(), MAIN)
+
+
+@contextmanager
+def put_away(place: Place) -> Iterator[None]:
+    """Drop the sidecar of an attempt that turns out to be fenced off: nobody else might."""
+    try:
+        yield
+    except PublishError:
+        if place.branch.token not in place.table.metadata().refs:
+            with suppress(Py4JError, PySparkException):  # what is left, the next attempt drops
+                place.drop_sidecar()
+        raise
+
+
+def evolve(frame: DataFrame, added: list[str], place: Place) -> None:
+    """Add columns of a judged frame to the table.
+
+    :raises PublishError: if a newer attempt has fenced this one off.
+    """
+    # A commit guarded by the token, so that a fenced attempt does not get to touch the schema.
+    evolves = {"tidegate.evolves": ",".join(added)}
+    place.table.label(place.branch, {**place.provenance.as_summary(), **evolves})
+    # Before the rows: a branch has no schema of its own to take the new columns. Killed right after
+    # this, the table has a column of nulls, and the retry's output fits it as it is.
+    add_columns(frame.select(*map(column, added)), place.table.name)
+
+
 def move(place: Place, written: Written, provenance: Provenance, note: str | None) -> Output:
     """Move main to what is on the branch, in one commit.
 
@@ -77,6 +122,7 @@ class OnBranch:
     written: Written
     frame: DataFrame
     let_through: Outcome = "published"
+    note: str | None = None
 
     @property
     def rows(self) -> int:
@@ -106,7 +152,7 @@ class OnBranch:
         # The verdict is committed to the branch first: killed between this commit and the next,
         # the attempt leaves work that its retry finds judged and publishes without a job.
         self.place.table.label(self.place.branch, judged.as_summary())
-        return move(self.place, self.written, judged, None)
+        return move(self.place, self.written, judged, self.note)
 
     def hold(self, judgement: Judgement) -> Output:
         """Leave the judged rows on their branch, where on-call can read them."""
@@ -159,14 +205,12 @@ class InSidecar:
 
         :raises PublishError: if a newer attempt has fenced this one off, or main moved in conflict.
         """
+        with put_away(self.place):
+            return self._publish(judgement)
+
+    def _publish(self, judgement: Judgement) -> Output:
         place = self.place
-        # A commit guarded by the token, so that a fenced attempt does not get to touch the schema.
-        evolves = {"tidegate.evolves": ",".join(self.added)}
-        place.table.label(place.branch, {**place.provenance.as_summary(), **evolves})
-        new = self.frame.select([column(added) for added in self.added])
-        # Before the copy: a branch has no schema of its own to take the new columns. Killed right
-        # after this, the table has a column of nulls, and the retry's output fits it as it is.
-        add_columns(new, place.table.name)
+        evolve(self.frame, self.added, place)
         written = write_branch(self.frame, self.mode, place)
         # Only now: until the rows are on the branch, the sidecar is the only copy of judged work.
         place.drop_sidecar()

@@ -8,25 +8,34 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from tidegate.contract import Output, StageSpec
+from tidegate.contract import Merge, Output, StageSpec
 from tidegate.driver.gate import Gate
 from tidegate.driver.jvm.catalogs import create_table
 from tidegate.driver.targets.provenance import Provenance
 from tidegate.driver.targets.table.branches import BranchedTable, fenced_off
 from tidegate.driver.targets.table.fence import Fence
+from tidegate.driver.targets.table.merge import (
+    check_columns,
+    stored_names,
+    to_store,
+    unstored_names,
+)
+from tidegate.driver.targets.table.merged import MergedTable, RowsToMerge, rows_to_merge
 from tidegate.driver.targets.table.metadata import MAIN, Branch
-from tidegate.driver.targets.table.names import quoted_table
+from tidegate.driver.targets.table.names import column, quoted_table
 from tidegate.driver.targets.table.schema import OUTSIDE, check_names, fit, with_partition
 from tidegate.driver.targets.table.staged import (
     InSidecar,
     OnBranch,
     Written,
-    added_records,
     move,
+    put_aside,
     write_branch,
 )
 from tidegate.driver.targets.table.writes import Place, check_partitioning, write_mode
 from tidegate.errors import JobError, PublishError, SpecError, TidegateError
+
+Aside = OnBranch | InSidecar | RowsToMerge | MergedTable
 
 
 class TableTarget:
@@ -85,13 +94,14 @@ class TableTarget:
             its rows while this one began.
         """
         self._take_turn()  # of a table made since, nothing was known before
-        base = self._fence.raise_().refs.get(MAIN)
+        before = self._fence.raise_()
         if self._spec.mode == "append":
             self._require_unpublished()
-        # An older attempt of this stage that was killed with a new column left its sidecar. It is
-        # dropped behind the fence: before it, that attempt may still be about to publish from it.
-        self._place.drop_sidecar()
-        return FencedTable(self._spec, self._place, base)
+        # Dropped behind the fence: before it, an older attempt may still be about to publish from
+        # its sidecar. Killed here, this attempt leaves its refs, and the next looks again.
+        if before.rivals(self._place.branch):
+            self._place.drop_older_sidecars()
+        return FencedTable(self._spec, self._place, before.refs.get(MAIN))
 
     def create(self, frame: DataFrame) -> None:
         """Create the table, empty; until the first publish its readers see no rows.
@@ -134,6 +144,9 @@ class TableTarget:
 
     def _already(self, snapshot: int) -> Output:
         summary = self._fence.clear().summary(snapshot)
+        if self._spec.merge:
+            # They are dropped after main has moved, and the driver may have been killed between.
+            self._place.drop_older_sidecars()
         found = Provenance.read(summary) or self._place.provenance
         note = f"already published by try {found.try_number}"
         return Output(target=self._name, version=snapshot, verdict=found.verdict, note=note)
@@ -144,8 +157,8 @@ class TableTarget:
         judged = Provenance.read(now.summary(left)) or self._place.provenance
         # Under the empty snapshot with the verdict lies the one with the data.
         data = now.snapshots[left].get("parent-snapshot-id")
-        rows = 0
-        if data:
+        rows = judged.rows or 0
+        if data and judged.rows is None:
             rows = int(now.summary(data).get("added-records", 0))
         note = f"judged by try {judged.try_number}; no work was done again"
         return move(self._place, Written(data, rows), judged, note)
@@ -157,7 +170,7 @@ class Unmade:
 
     target: TableTarget
 
-    def write_aside(self, output: object, gate: Gate) -> OnBranch | InSidecar:
+    def write_aside(self, output: object, gate: Gate) -> Aside:
         """Create the table, fence older attempts off, and write to this one's branch.
 
         :raises SpecError: if the output is no frame.
@@ -165,7 +178,7 @@ class Unmade:
         """
         frame = with_partition(frame_of(output, self.target.spec), self.target.spec.partition, None)
         check_names(frame, self.target.spec)
-        self.target.create(frame)
+        self.target.create(_of_table(frame, self.target.spec))
         fenced = self.target.fence_off()
         with ExitStack() as undo:
             # Nobody else knows of these refs until something is written.
@@ -186,10 +199,12 @@ class FencedTable:
     place: Place
     base: int | None
 
-    def write_aside(self, output: object, gate: Gate) -> OnBranch | InSidecar:
+    def write_aside(self, output: object, gate: Gate) -> Aside:
         """Write the output to this attempt's branch, in one pass.
 
-        :raises SpecError: if the output is no frame, or drops or retypes a column of the table.
+        :raises SpecError: if the output is no frame, or drops or retypes a column of the table, or
+            lacks one that its merge asks for.
+        :raises DataError: if rows that are to be merged have no key of their own.
         :raises JobError: if a row lies outside the stage's partition.
         :raises PublishError: if a newer attempt has begun.
         """
@@ -199,8 +214,12 @@ class FencedTable:
         check_names(frame, self.spec)
         # Before the columns: with another partition column, the table's own seems to be missing.
         check_partitioning(self.spec, now)
-        fitted, added = fit(frame, schema, self.place.table.name)
+        fitted, added = fit(_of_table(frame, self.spec), schema, self.place.table.name)
+        merge = self.spec.merge
         try:
+            if merge is not None:
+                rows = frame.select(*map(column, [*fitted.columns, *unstored_names(merge)]))
+                return self._to_merge(rows, merge, added, gate)
             if added:
                 return self._beside(fitted, added, gate)
             return self._on_branch(fitted, gate)
@@ -228,12 +247,15 @@ class FencedTable:
 
     def _beside(self, frame: DataFrame, added: list[str], gate: Gate) -> InSidecar:
         place = self.place
-        # Not IF NOT EXISTS: raising the fence dropped it; one that is there is a newer attempt's.
-        create_table(frame, place.sidecar)
         gate.plan(frame.schema)
-        place.writer(frame, place.sidecar).append()
-        rows = added_records(BranchedTable(place.spark, place.sidecar).metadata(), MAIN)
+        rows = put_aside(frame, place)
         return InSidecar(place, write_mode(self.spec), added, rows)
+
+    def _to_merge(
+        self, rows: DataFrame, merge: Merge, added: list[str], gate: Gate
+    ) -> RowsToMerge | MergedTable:
+        gate.plan(to_store(rows, merge).schema)
+        return rows_to_merge(rows, merge, added, self.place).as_asked()
 
     def _meaning(self, error: Exception) -> TidegateError | None:
         table = self.place.table
@@ -247,6 +269,17 @@ class FencedTable:
                     OUTSIDE, quote=f"{row}; this stage writes {dict(self.spec.partition)}"
                 )
         return None
+
+
+def _of_table(frame: DataFrame, spec: StageSpec) -> DataFrame:
+    """Return the columns of an output that its table holds.
+
+    :raises SpecError: if it lacks one that its merge asks for.
+    """
+    if spec.merge is None:
+        return frame
+    check_columns(frame, spec.merge, spec.target)
+    return frame.select(*map(column, stored_names(frame, spec.merge)))
 
 
 def frame_of(output: object, spec: StageSpec) -> DataFrame:

@@ -52,8 +52,11 @@ class Place:
 
     @property
     def sidecar(self) -> str:
-        """Where rows with new columns wait for their verdict."""
-        return f"{self.table.name}__staged_{self.branch.key}"
+        """Where rows wait for their verdict that are to be merged, or have new columns.
+
+        Each attempt has its own: what one that is fenced off writes or drops is no other's.
+        """
+        return f"{self.table.name}__staged_{self.branch.attempt}"
 
     @property
     def schema(self) -> StructType:
@@ -77,7 +80,19 @@ class Place:
 
     def drop_sidecar(self) -> None:
         """Drop the sidecar, if there is one."""
-        self.spark.sql(f"DROP TABLE IF EXISTS {quoted_table(self.sidecar)} PURGE")
+        self._drop(self.sidecar)
+
+    def drop_older_sidecars(self) -> None:
+        """Drop what older attempts of this stage left aside."""
+        namespace, _, table = self.table.name.rpartition(".")
+        begins = f"{table}__staged_"
+        for row in self.spark.sql(f"SHOW TABLES IN {quoted_table(namespace)}").collect():
+            # One of a newer attempt, which has begun meanwhile, is its own to drop.
+            if self.branch.is_behind(row.tableName.removeprefix(begins)):
+                self._drop(f"{namespace}.{row.tableName}")
+
+    def _drop(self, table: str) -> None:
+        self.spark.sql(f"DROP TABLE IF EXISTS {quoted_table(table)} PURGE")
 
     def discard(self) -> None:
         """Drop what was written aside; the token stays, so that older attempts stay fenced off."""
