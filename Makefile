@@ -10,15 +10,19 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SPARK_CONF_DIR := $(CURDIR)/conf
 
-.PHONY: help setup demo up test chaos lint bench clean
+.PHONY: help setup demo tpch up test chaos lint bench clean
 
 help:  ## Show this help
 	grep -hE '^[a-z]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
 setup: .tidegate/jars landing/.landed  ## Install the pinned packages, fetch Spark's jars, land the flights of 2013
 
-demo: setup  ## Run two real nights on Airflow and Spark: one publishes, one closes its gate
+demo: setup  ## Run two real nights on Airflow and Spark: one publishes, one closes its gate (target tpch: a larger example)
 	python -m demo.night
+
+# Fills three days of TPC-H in on Airflow and Spark, and compares the lake with DuckDB.
+tpch: setup
+	python -m demo.tpch.run
 
 up: setup  ## Start Airflow with the DAGs and its UI, ready to trigger by hand
 	python -m demo.up

@@ -100,6 +100,16 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         by=("text",),
+        pattern=(
+            r"NoSuchMethodError|NoSuchFieldError|NoClassDefFoundError|AbstractMethodError"
+            r"|IncompatibleClassChangeError|ClassFormatError|UnsupportedClassVersionError"
+        ),
+        error=SpecError,
+        means="a jar is damaged, or made for another version of Spark, Scala or Java",
+        machinery=True,
+    ),
+    Rule(
+        by=("text",),
         pattern=r"^CommitFailedException: |\nCommitFailedException: ",
         error=PublishError,
         means="others committed to the table faster than this attempt could",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from graphs import NO_JAR, has_graphframes
 from local_spark import jobs_started, local_session
 from pyspark.sql import SparkSession
 
@@ -17,3 +18,11 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 @pytest.fixture
 def jobs(spark: SparkSession) -> Callable[[], int]:
     return lambda: jobs_started(spark)
+
+
+@pytest.fixture(params=["graphx", "graphframes"])
+def engine(request: pytest.FixtureRequest, spark: SparkSession) -> str:
+    """Each engine of the graph kind."""
+    if request.param == "graphframes" and not has_graphframes(spark):
+        pytest.skip(NO_JAR)
+    return str(request.param)

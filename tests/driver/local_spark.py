@@ -1,5 +1,6 @@
 """A local Spark session with an Iceberg catalog."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ def local_session(folder: Path) -> SparkSession:
         SparkSession.builder.master("local[2]")
         .appName("tidegate-tests")
         .config("spark.jars.packages", f"{ICEBERG},{POSTGRES}")
+        .config("spark.jars", os.environ.get("GRAPHFRAMES_JAR", ""))
         .config(
             "spark.sql.extensions",
             "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",

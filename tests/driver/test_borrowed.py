@@ -7,6 +7,7 @@ from decimal import Decimal
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from tidegate.driver import jvm
-from tidegate.driver.jvm import catalogs, delta, files, iceberg, plans
+from tidegate.driver.jvm import catalogs, delta, files, iceberg, kept, plans
 
 DRIVER = Path(__file__).resolve().parents[2] / "plugins" / "tidegate" / "driver"
 JVM = DRIVER / "jvm" / "__init__.py"
@@ -114,6 +115,23 @@ def made(spark: SparkSession) -> Any:
     return columns == ["id", "a.b"]
 
 
+def released(spark: SparkSession) -> Any:
+    before = kept.kept_rdds(spark)
+    numbers = spark.sparkContext.parallelize(range(3)).cache()
+    there = kept.kept_rdds(spark) - before
+    kept.release_rdds(spark, before)
+    return there == {numbers.id()} and kept.kept_rdds(spark) <= before
+
+
+def removed(spark: SparkSession) -> Any:
+    folder = Path(mkdtemp())
+    (folder / "part_1").mkdir()
+    (folder / "other").mkdir()
+    kept.remove_folders(spark, f"file://{folder}/part_*")
+    kept.remove_folders(spark, f"file://{folder}/none")
+    return [each.name for each in folder.iterdir()] == ["other"]
+
+
 TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
     "jvm_of": lambda spark: jvm.jvm_of(spark).java.lang.System.currentTimeMillis(),
     "java_session": lambda spark: jvm.java_session(spark).sessionState().newHadoopConf(),
@@ -154,6 +172,12 @@ TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
     "column_of": rebuilt,
     "added_files": lambda spark: files_of(spark, jvm.added_files),
     "live_files": lambda spark: files_of(spark, jvm.live_files),
+    "kept_rdds": released,
+    "release_rdds": released,
+    "reaches": lambda spark: (
+        kept.reaches(spark, f"file://{DRIVER}") and not kept.reaches(spark, "nowhere://x/y")
+    ),
+    "remove_folders": removed,
 }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pytest
+from graphs import NO_JAR, build, has_graphframes, rows, tables
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.connect.session import SparkSession as ConnectSession
 from pyspark.sql.types import DoubleType, IntegerType, LongType, MapType, ShortType, StringType
@@ -25,53 +26,10 @@ SPELLINGS: dict[str, tuple[str, Ids]] = {
 }
 
 
-def has_graphframes(spark: SparkSession) -> bool:
-    loader = spark.sparkContext._jvm.Thread.currentThread().getContextClassLoader()
-    return loader.getResource("org/graphframes/GraphFramePythonAPI.class") is not None
-
-
-@pytest.fixture(params=["graphx", "graphframes"])
-def engine(request: pytest.FixtureRequest, spark: SparkSession) -> str:
-    if request.param == "graphframes" and not has_graphframes(spark):
-        pytest.skip(
-            "the jar io.graphframes:graphframes-spark4_2.13 is not on this session's class path"
-        )
-    return str(request.param)
-
-
-def tables(
-    spark: SparkSession,
-    vertices: Iterable[object],
-    edges: Iterable[Sequence[object]],
-    type_: str = "string",
-) -> dict[str, object]:
-    return {
-        "spark": spark,
-        "params": {"ds": "2013-01-01"},
-        "vertices": spark.createDataFrame([(one,) for one in vertices], f"id {type_}"),
-        "edges": spark.createDataFrame(
-            [tuple(pair) for pair in edges], f"src {type_}, dst {type_}"
-        ),
-    }
-
-
-def build(offered: dict[str, object], engine: str = "graphx") -> Graph:
-    graph = produce(lambda graph: graph, offered, engine)
-    assert isinstance(graph, Graph)
-    return graph
-
-
 def strings(
     spark: SparkSession, vertices: Iterable[object], edges: Iterable[Sequence[object]]
 ) -> Graph:
     return build(tables(spark, vertices, edges))
-
-
-def rows(frame: DataFrame) -> dict[object, object]:
-    """Return the two columns as a dict, having checked that no id comes twice."""
-    collected = [tuple(row) for row in frame.collect()]
-    assert len(collected) == len({row[0] for row in collected}), collected
-    return dict(collected)
 
 
 def reference_pagerank(
@@ -127,8 +85,7 @@ def test_every_algorithm_on_ids_of_every_type(
     assert rows(graph.degrees().select("id", "out_degree"))[spell("c")] == 2
     ranks = rows(graph.pagerank(10))
     assert len(ranks) == len(VERTICES)
-    if engine == "graphx":  # GraphFrames has a scale of its own
-        assert ranks == pytest.approx(spelled(reference_pagerank(VERTICES, EDGES, 10)))
+    assert ranks == pytest.approx(spelled(reference_pagerank(VERTICES, EDGES, 10)))
 
 
 @pytest.mark.parametrize(
@@ -446,9 +403,7 @@ def test_a_connect_session_is_refused(spark: SparkSession) -> None:
 
 def test_graphframe_has_the_inputs_other_columns(spark: SparkSession) -> None:
     if not has_graphframes(spark):
-        pytest.skip(
-            "the jar io.graphframes:graphframes-spark4_2.13 is not on this session's class path"
-        )
+        pytest.skip(NO_JAR)
     offered = tables(spark, [], [])
     offered["vertices"] = spark.createDataFrame([("a", 1), ("a", 1)], "id string, size int")
     offered["edges"] = spark.createDataFrame([("a", "b", 3)], "src string, dst string, miles int")

@@ -45,13 +45,15 @@ def settle_attempt(spec: StageSpec, spark: SparkSession, record: Record) -> Sett
         begun = target.begin()
     if isinstance(begun, Output):
         return Settled(outcome="published", output=begun)
-    with ExitStack() as undo:
-        # A job that fails leaves no branch behind, only the token that fences older attempts off.
-        undo.callback(begun.discard)
-        with record.step("job"):
-            output = job.produce(spark, opened.offered)
-        undo.pop_all()
-    return settle(begun, output, gate, record, publish=spec.publish)
+    # A frame is a plan: what its job keeps is needed until it has been written.
+    with job.keeping(spark):
+        with ExitStack() as undo:
+            # A job that fails leaves no branch behind, only the token that fences older ones off.
+            undo.callback(begun.discard)
+            with record.step("job"):
+                output = job.produce(spark, opened.offered)
+            undo.pop_all()
+        return settle(begun, output, gate, record, publish=spec.publish)
 
 
 def fingerprint(spec: StageSpec, opened: Opened, job: Loaded) -> str:

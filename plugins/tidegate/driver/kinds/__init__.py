@@ -1,7 +1,8 @@
 """The kinds of stage: how each turns named inputs into one output."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -13,6 +14,11 @@ from tidegate.errors import SpecError
 
 Inputs = Mapping[str, object]
 Produce = Callable[[SparkSession, Inputs], object]
+Keeping = Callable[[SparkSession], AbstractContextManager[None]]
+
+
+def _nothing(spark: SparkSession) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 @dataclass(frozen=True)
@@ -22,10 +28,12 @@ class Loaded:
     :param produce: runs it on the stage's opened inputs; for a frame this builds a plan and starts
         no work. It returns a frame (batch, sql, graph, gate) or a ``registry.trained.Trained``.
     :param modules: the SHA-256 of each module of the project's own that it imports, by name.
+    :param keeping: what has to be there until its output is settled, and is cleaned up then.
     """
 
     produce: Produce
     modules: Mapping[str, str] = field(default_factory=dict)
+    keeping: Keeping = _nothing
 
 
 def load(spec: StageSpec) -> Loaded:
@@ -58,7 +66,8 @@ def _graph(spec: StageSpec) -> Loaded:
     from tidegate.driver.kinds import graph
 
     engine = spec.engine or "graphx"
-    return _python(spec, lambda run, offered: graph.produce(run, offered, engine))
+    job = _python(spec, lambda run, offered: graph.produce(run, offered, engine))
+    return replace(job, keeping=lambda spark: graph.keeping(spark, spec))
 
 
 def _gate(spec: StageSpec) -> Loaded:

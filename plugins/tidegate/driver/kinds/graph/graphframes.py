@@ -1,41 +1,18 @@
 """Engine ``graphframes``: the GraphFrames project's algorithms, for whoever adds its jar."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from py4j.protocol import Py4JJavaError
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from tidegate.driver.jvm import jvm_of
 from tidegate.driver.kinds.graph.tables import GraphTables
-from tidegate.errors import SpecError
+
+_UNTIL_DONE = 2**31 - 1
 
 
-def require_graphframes(spark: SparkSession) -> None:
-    """Make sure that GraphFrames is there, both its Python package and its jar.
-
-    :raises SpecError: if one is missing.
-    """
-    try:
-        from graphframes import __version__
-    except ImportError as missing:
-        raise SpecError(
-            "engine 'graphframes' needs the Python package graphframes-py: pip install it",
-            quote="",
-        ) from missing
-    loader = jvm_of(spark).Thread.currentThread().getContextClassLoader()
-    try:
-        loader.loadClass("org.graphframes.GraphFramePythonAPI")
-    except Py4JJavaError as missing:  # ClassNotFoundException: told as what to do about it
-        raise SpecError(
-            "engine 'graphframes' needs its jar: add io.graphframes:graphframes-spark4_2.13:"
-            f"{__version__} to spark.jars.packages (or use engine 'graphx', which needs none)",
-            quote="",
-        ) from missing
-
-
-def graphframe(tables: GraphTables) -> object:
+def graphframe(tables: GraphTables) -> Any:
     """Return a :class:`graphframes.GraphFrame` that has the inputs' other columns too.
 
     Of a vertex given twice it keeps one row, any; a vertex that only an edge names has nulls in the
@@ -54,23 +31,46 @@ class GraphFrames:
     def __init__(self, vertices: DataFrame, edges: DataFrame) -> None:
         from graphframes import GraphFrame
 
-        self._graph = GraphFrame(vertices.withColumnRenamed("vertex", "id"), edges)
+        self._vertices = vertices.withColumnRenamed("vertex", "id")
+        self._edges = edges
+        self._graph = GraphFrame(self._vertices, edges)
 
     def pagerank(
-        self, iterations: int, reset_probability: float, tolerance: float | None
+        self,
+        iterations: int,
+        reset_probability: float,
+        tolerance: float | None,
+        source: int | None,
     ) -> DataFrame:
-        """Return each vertex's rank, a double, on GraphFrames' own scale."""
+        """Return each vertex's rank, a double; scaled as GraphX does, whose code this calls."""
         limit: dict[str, float] = {"maxIter": iterations}
         if tolerance is not None:
             limit = {"tol": tolerance}
-        ranked = self._graph.pageRank(resetProbability=reset_probability, **limit)
+        ranked = self._graph.pageRank(reset_probability, source, **limit)
         return _result(ranked.vertices, "pagerank")
 
     def connected_components(self) -> DataFrame:
         """Return the smallest vertex of each vertex's component, a long."""
-        grouped = self._graph.connectedComponents(use_local_checkpoints=True)
-        smallest = grouped.groupBy("component").agg(F.min("id").alias("value"))
-        return _result(grouped.join(smallest, "component"), "value")
+        return _smallest(self._graph.connectedComponents(use_local_checkpoints=True))
+
+    def strongly_connected_components(self) -> DataFrame:
+        """Return the smallest vertex of each vertex's strongly connected component, a long."""
+        return _smallest(self._graph.stronglyConnectedComponents(maxIter=_UNTIL_DONE))
+
+    def k_core(self) -> DataFrame:
+        """Return the largest k of whose k-core each vertex is, an int."""
+        from graphframes import GraphFrame
+
+        # It counts each edge it is given: one that is there both ways would count twice.
+        ends = (F.least("src", "dst").alias("src"), F.greatest("src", "dst").alias("dst"))
+        simple = self._edges.where("src <> dst").select(*ends).distinct()
+        cores = GraphFrame(self._vertices, simple).k_core(use_local_checkpoints=True)
+        return _result(cores, "kcore")
+
+    def motifs(self, tables: GraphTables, pattern: str) -> DataFrame:
+        """Return the matches of a pattern in the graph that ``tables`` hold."""
+        found: DataFrame = graphframe(tables).find(pattern)
+        return found
 
     def label_propagation(self, iterations: int) -> DataFrame:
         """Return the vertex that names each vertex's community, a long."""
@@ -84,6 +84,11 @@ class GraphFrames:
     def shortest_paths(self, landmarks: Sequence[int]) -> DataFrame:
         """Return a map of landmark (a long) to hops (an int) for each vertex."""
         return _result(self._graph.shortestPaths(landmarks=list(landmarks)), "distances")
+
+
+def _smallest(grouped: DataFrame) -> DataFrame:
+    smallest = grouped.groupBy("component").agg(F.min("id").alias("value"))
+    return _result(grouped.join(smallest, "component"), "value")
 
 
 def _result(frame: DataFrame, column: str) -> DataFrame:

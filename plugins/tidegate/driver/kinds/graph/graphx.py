@@ -12,6 +12,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from tidegate.driver.jvm import frame_of, hops_encoder, jvm_of, rdd_of, row_encoder
+from tidegate.errors import SpecError
+
+_UNTIL_DONE = 2**31 - 1
 
 
 class GraphX:
@@ -30,21 +33,37 @@ class GraphX:
         self._tag = self._jvm.scala.reflect.ClassTag.Int()
 
     def pagerank(
-        self, iterations: int, reset_probability: float, tolerance: float | None
+        self,
+        iterations: int,
+        reset_probability: float,
+        tolerance: float | None,
+        source: int | None,
     ) -> DataFrame:
-        """Return each vertex's rank, a double; they sum to the number of vertices (SPARK-18847)."""
+        """Return each vertex's rank, a double; they sum to the number of vertices (SPARK-18847).
+
+        Those around a ``source`` sum to 1.
+        """
         algorithm = self._lib.PageRank
-        reset = float(reset_probability)
+        around = self._option(source)
+        chance = float(reset_probability)
+        tags = (self._tag, self._tag)
         if tolerance is None:
-            ranked = algorithm.run(self._graph, iterations, reset, self._tag, self._tag)
+            ranked = algorithm.runWithOptions(self._graph, iterations, chance, around, *tags)
         else:
-            limit = float(tolerance)
-            ranked = algorithm.runUntilConvergence(self._graph, limit, reset, self._tag, self._tag)
+            ranked = algorithm.runUntilConvergenceWithOptions(
+                self._graph, float(tolerance), chance, around, *tags
+            )
         return self._frame(ranked, self._encoders.scalaDouble())
 
     def connected_components(self) -> DataFrame:
         """Return the smallest vertex of each vertex's component, a long."""
         grouped = self._lib.ConnectedComponents.run(self._graph, self._tag, self._tag)
+        return self._frame(grouped, self._encoders.scalaLong())
+
+    def strongly_connected_components(self) -> DataFrame:
+        """Return the smallest vertex of each vertex's strongly connected component, a long."""
+        algorithm = self._lib.StronglyConnectedComponents
+        grouped = algorithm.run(self._graph, _UNTIL_DONE, self._tag, self._tag)
         return self._frame(grouped, self._encoders.scalaLong())
 
     def label_propagation(self, iterations: int) -> DataFrame:
@@ -62,6 +81,20 @@ class GraphX:
         ends = self._longs(landmarks)
         reached = self._lib.ShortestPaths.run(self._graph, ends, self._tag)
         return self._frame(reached, hops_encoder(self._spark))
+
+    def k_core(self) -> DataFrame:
+        """Refuse: GraphX has none.
+
+        :raises SpecError: always.
+        """
+        raise _lacking("k_core")
+
+    def motifs(self, tables: object, pattern: str) -> DataFrame:
+        """Refuse: GraphX has none.
+
+        :raises SpecError: always.
+        """
+        raise _lacking("motifs")
 
     @cached_property
     def _graph(self) -> JavaObject:
@@ -89,18 +122,33 @@ class GraphX:
         return frame_of(self._spark, graph.vertices(), encoder).toDF("vertex", "value")
 
     def _longs(self, numbers: Sequence[int]) -> JavaObject:
+        boxed = self._boxed(numbers).toList()
+        return self._jvm.scala.jdk.javaapi.CollectionConverters.asScala(boxed).toSeq()
+
+    def _option(self, number: int | None) -> JavaObject:
+        if number is None:
+            return self._jvm.scala.Option.empty()
+        boxed = self._boxed([number]).findFirst()
+        return self._jvm.scala.jdk.javaapi.OptionConverters.toScala(boxed)
+
+    def _boxed(self, numbers: Sequence[int]) -> JavaObject:
         # A Python int reaches the JVM as an Integer, which is no VertexId.
         stream = self._jvm.java.util.stream.LongStream.builder()
         for number in numbers:
             stream.add(number)
-        boxed = stream.build().boxed().toList()
-        return self._jvm.scala.jdk.javaapi.CollectionConverters.asScala(boxed).toSeq()
+        return stream.build().boxed()
+
+
+def _lacking(algorithm: str) -> SpecError:
+    return SpecError(
+        f"graph.{algorithm}: engine 'graphx' has none; take engine='graphframes' for this stage"
+    )
 
 
 def numbered(rows: DataFrame) -> DataFrame:
     """Give rows their place in the frame's order, from 0, as ``number: long``.
 
-    Kept in memory, spilling to disk, until nobody refers to it.
+    Kept in memory, spilling to disk, until the stage has ended.
     """
     spark = rows.sparkSession
     jvm = jvm_of(spark)

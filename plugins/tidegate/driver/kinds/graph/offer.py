@@ -1,4 +1,4 @@
-"""What a graph job is offered: ``graph``, five classic algorithms over its two inputs."""
+"""What a graph job is offered: ``graph``, classic algorithms over its two inputs."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -7,8 +7,10 @@ from typing import Protocol
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from tidegate.driver.kinds.graph.graphframes import GraphFrames, graphframe, require_graphframes
+from tidegate.driver.kinds.graph.graphframes import GraphFrames, graphframe
 from tidegate.driver.kinds.graph.graphx import GraphX
+from tidegate.driver.kinds.graph.jar import require_graphframes
+from tidegate.driver.kinds.graph.routes import routes
 from tidegate.driver.kinds.graph.tables import GraphTables
 from tidegate.driver.kinds.job import Run, call_by_name
 from tidegate.errors import SpecError
@@ -27,12 +29,19 @@ class Engine(Protocol):
         """
 
     def pagerank(
-        self, iterations: int, reset_probability: float, tolerance: float | None
+        self,
+        iterations: int,
+        reset_probability: float,
+        tolerance: float | None,
+        source: int | None,
     ) -> DataFrame:
         """Return each vertex's rank, a double."""
 
     def connected_components(self) -> DataFrame:
         """Return the smallest vertex of each vertex's component, a long."""
+
+    def strongly_connected_components(self) -> DataFrame:
+        """Return the smallest vertex of each vertex's strongly connected component, a long."""
 
     def label_propagation(self, iterations: int) -> DataFrame:
         """Return the vertex that names each vertex's community, a long."""
@@ -42,6 +51,18 @@ class Engine(Protocol):
 
     def shortest_paths(self, landmarks: Sequence[int]) -> DataFrame:
         """Return a map of landmark to hops for each vertex."""
+
+    def k_core(self) -> DataFrame:
+        """Return the largest k of whose k-core each vertex is.
+
+        :raises SpecError: if the engine has no such algorithm.
+        """
+
+    def motifs(self, tables: GraphTables, pattern: str) -> DataFrame:
+        """Return the matches of a pattern in the graph that ``tables`` hold, under its own ids.
+
+        :raises SpecError: if the engine has no such search.
+        """
 
 
 ENGINES: Mapping[str, type[Engine]] = {"graphx": GraphX, "graphframes": GraphFrames}
@@ -83,8 +104,8 @@ class Graph:
     edge given twice two edges, and rows with a null id are left out. The suites of the stages that
     make the inputs are the place to forbid any of these.
 
-    Every result has one row a vertex, isolated ones included, and is computed on the cluster. Spark
-    lets go of what was cached on the way once neither the job nor its result refers to it.
+    Every result but of ``bfs`` and ``motifs`` has one row a vertex, isolated ones included. All is
+    computed on the cluster. What is kept on the way is released when the stage has ended.
     """
 
     def __init__(self, tables: GraphTables, engine: type[Engine]) -> None:
@@ -119,18 +140,28 @@ class Graph:
         return none.unionAll(out).unionAll(into).groupBy("id").agg(*totals)
 
     def pagerank(
-        self, iterations: int = 10, reset_probability: float = 0.15, tolerance: float | None = None
+        self,
+        iterations: int = 10,
+        reset_probability: float = 0.15,
+        tolerance: float | None = None,
+        source: object = None,
     ) -> DataFrame:
         """Rank vertices by the links they receive: ``id`` and ``pagerank: double``.
 
         Brin and Page, *The Anatomy of a Large-Scale Hypertextual Web Search Engine*, 1998. Ranks
-        start at 1; engine ``graphx`` scales the result to sum to the number of vertices. Parallel
+        start at 1, and are scaled to sum to the number of vertices, on either engine. Parallel
         edges count each. The last digits depend on how the data is partitioned.
 
         :param tolerance: iterate until no rank moves by more than this; ``iterations`` then has no
             meaning.
+        :param source: an ``id``: rank by how near a vertex is to this one (personalised PageRank);
+            the ranks then sum to 1.
+        :raises SpecError: if ``source`` is no vertex.
         """
-        ranked = self._engine.pagerank(iterations, reset_probability, tolerance)
+        around = None
+        if source is not None:
+            around = self._number_of(source)
+        ranked = self._engine.pagerank(iterations, reset_probability, tolerance, around)
         return self._of_ids(ranked, "pagerank")
 
     def connected_components(self) -> DataFrame:
@@ -139,6 +170,14 @@ class Graph:
         The component is named by its smallest ``id``.
         """
         grouped = self._engine.connected_components()
+        return self._of_ids(grouped, "component", "vertex", "value")
+
+    def strongly_connected_components(self) -> DataFrame:
+        """Group vertices joined by paths in both directions: ``id`` and ``component``.
+
+        The component is named by its smallest ``id``.
+        """
+        grouped = self._engine.strongly_connected_components()
         return self._of_ids(grouped, "component", "vertex", "value")
 
     def label_propagation(self, iterations: int = 5) -> DataFrame:
@@ -177,6 +216,46 @@ class Graph:
         hops = self._engine.shortest_paths(sorted(numbers))
         named = self._tables.numbering.name_keys(F.col("value"), numbers)
         return self._of_ids(hops.withColumn("value", named), "distances")
+
+    def bfs(self, source: object, target: object, max_hops: int = 10) -> DataFrame:
+        """Find every shortest path from one vertex to another: ``path: array<id>``, both included.
+
+        The search is breadth first and goes along the edges. There is no row if there is no path,
+        or none of at most ``max_hops`` edges.
+        """
+        distances = self.shortest_paths([target])
+        hops = distances.select("id", F.get(F.map_values("distances"), 0).alias("hops"))
+        # Every step of the way looks them up.
+        return routes(self.edges, hops.persist(), source, max_hops)
+
+    def k_core(self) -> DataFrame:
+        """Find how deep in the graph each vertex lies: ``id`` and ``core: long``.
+
+        It is the largest k for which the vertex has k neighbours that all have k such neighbours.
+        Directions, parallel edges and self-loops make no difference.
+
+        :raises SpecError: if the engine is ``graphx``, which has no such algorithm.
+        """
+        cores = self._engine.k_core().withColumn("value", F.col("value").cast("long"))
+        return self._of_ids(cores, "core")
+
+    def motifs(self, pattern: str) -> DataFrame:
+        """Find a pattern such as ``(a)-[e]->(b); (b)-[]->(c)``: a struct for each name in it.
+
+        A vertex's struct has ``id``, an edge's ``src`` and ``dst``, and both the other columns of
+        the inputs.
+
+        :raises SpecError: if the engine is ``graphx``, which has no such search.
+        """
+        return self._engine.motifs(self._tables, pattern)
+
+    def _number_of(self, source: object) -> int:
+        wanted = self.vertices.where(F.col("id") == F.lit(source).cast(self._tables.id_type))
+        found = self._tables.numbering.number(wanted.select(F.col("id").alias("number")), "number")
+        numbers = [row["number"] for row in found.collect()]
+        if not numbers:
+            raise SpecError(f"source={source!r} is no vertex of this graph")
+        return int(numbers[0])
 
     @cached_property
     def _engine(self) -> Engine:

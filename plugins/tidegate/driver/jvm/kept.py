@@ -1,0 +1,58 @@
+"""What Spark keeps of an attempt's work: RDDs in memory and on disk, folders of checkpoints."""
+
+from collections.abc import Collection
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import SparkSession
+
+from tidegate.driver.jvm import java_session, jvm_of
+
+
+def kept_rdds(spark: SparkSession) -> frozenset[int]:
+    """Return the ids of all RDDs that are kept.
+
+    Borrowed (``getPersistentRDDs``) because PySpark lists none; without it, what a graph kept stays
+    until Java's garbage collector comes by.
+    """
+    return frozenset(map(int, _persistent(spark)))
+
+
+def release_rdds(spark: SparkSession, spared: Collection[int]) -> None:
+    """Let go of every RDD that is kept, but for ``spared``; borrowed for the same reason."""
+    for number, rdd in list(_persistent(spark).items()):
+        if int(number) not in spared:
+            rdd.unpersist()
+
+
+def _persistent(spark: SparkSession) -> Any:
+    context: Any = spark.sparkContext._jsc
+    return context.getPersistentRDDs()
+
+
+def reaches(spark: SparkSession, folder: str) -> bool:
+    """Tell whether Hadoop has a file system for ``folder``; borrowed as in :func:`remove_folders`.
+
+    Iceberg has file systems of its own, which Spark's checkpoints cannot use.
+    """
+    try:
+        _file_system(spark, folder)
+    except Py4JJavaError:  # no class for the scheme, or one that finds no credentials
+        return False
+    return True
+
+
+def remove_folders(spark: SparkSession, pattern: str) -> None:
+    """Remove the folders of a name or glob, and all in them, on whatever Hadoop reaches.
+
+    Borrowed (``newHadoopConf``) because Python has no Hadoop file system; without it, a cluster's
+    checkpoints would pile up.
+    """
+    files = _file_system(spark, pattern)
+    for status in files.globStatus(jvm_of(spark).org.apache.hadoop.fs.Path(pattern)) or ():
+        files.delete(status.getPath(), True)
+
+
+def _file_system(spark: SparkSession, folder: str) -> Any:
+    conf = java_session(spark).sessionState().newHadoopConf()
+    return jvm_of(spark).org.apache.hadoop.fs.Path(folder).getFileSystem(conf)
