@@ -9,6 +9,7 @@ __all__ = [
     "GateOperator",
     "GraphStageOperator",
     "SqlStageOperator",
+    "StreamStageOperator",
     "TrainStageOperator",
 ]
 

@@ -1,5 +1,6 @@
 """What the wings tell each other: a spec goes in, a report comes out, both of them JSON."""
 
+from tidegate.contract.flow import Flow, MicroBatch
 from tidegate.contract.judgement import (
     GRAVITY,
     MORE,
@@ -25,6 +26,7 @@ from tidegate.contract.reads import (
 from tidegate.contract.report import Failure, Input, Outcome, Output, Report
 from tidegate.contract.secrets import carries_secret, is_secret, redaction_regex, scrub, secrets_of
 from tidegate.contract.spec import PROTOCOL, Attempt, Mode, StageSpec, Suite, digest
+from tidegate.contract.stream import Stream
 from tidegate.contract.text import brief, number, plain
 
 __all__ = [
@@ -37,11 +39,13 @@ __all__ = [
     "Attempt",
     "Expectation",
     "Failure",
+    "Flow",
     "Input",
     "Json",
     "Judgement",
     "Kind",
     "KindRow",
+    "MicroBatch",
     "Mode",
     "ModelRead",
     "Outcome",
@@ -51,6 +55,7 @@ __all__ = [
     "Report",
     "Severity",
     "StageSpec",
+    "Stream",
     "Suite",
     "TableRead",
     "Verdict",

@@ -22,9 +22,10 @@ def is_table(name: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class PathRead:
-    """Files of a known format at a path or glob.
+    """Files of a known format at a path or glob; as a ``stream``, each new file once.
 
-    :raises SpecError: if the format is not given and cannot be told from the path's ending.
+    :raises SpecError: if the format is not given and cannot be told from the path's ending, or a
+        stream is given no schema.
     """
 
     name: str
@@ -32,6 +33,7 @@ class PathRead:
     format: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     schema: str | None = None
+    stream: bool = False
 
     def __post_init__(self) -> None:
         where = f"reads[{self.name!r}]"
@@ -54,6 +56,14 @@ class PathRead:
         require(
             isinstance(self.schema, str | None),
             f"{where}: schema={self.schema!r}; give Spark DDL, such as 'id INT'",
+        )
+        require(
+            isinstance(self.stream, bool), f"{where}: stream={self.stream!r}; give True or leave it"
+        )
+        require(
+            self.schema or not self.stream,
+            f"{where}: a stream of files needs a 'schema', in Spark DDL: there may be no file yet "
+            "to tell it from",
         )
         require(
             ":" not in _below(self.path),

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from tidegate.contract.kinds import Kind
 from tidegate.contract.reads import Read, read_as_json, read_of_json
+from tidegate.contract.stream import Stream
 from tidegate.errors import SpecError
 
 PROTOCOL = 2
@@ -91,18 +92,27 @@ class StageSpec:
     partition: Mapping[str, str] = field(default_factory=dict)
     mode: Mode = "replace"
     engine: str | None = None
+    stream: Stream | None = None
     conf: Mapping[str, str] = field(default_factory=dict, repr=False)
     protocol: int = PROTOCOL
 
     @property
     def key(self) -> str:
-        """DAG, task, map index and partition; the key of an append holds its run instead."""
+        """DAG, task, map index and partition; the key of an append holds its run instead.
+
+        A stream goes on from run to run: its key holds none.
+        """
         attempt = self.attempt
         scope = dict(self.partition)
-        if self.mode == "append":
+        if self.once_a_run:
             scope = {"run_id": attempt.run_id}
         key = [attempt.dag_id, attempt.task_id, attempt.map_index, scope]
         return json.dumps(key, sort_keys=True)
+
+    @property
+    def once_a_run(self) -> bool:
+        """Whether a run adds its rows once, and any other output of the same run is refused."""
+        return self.mode == "append" and self.stream is None
 
     @property
     def target(self) -> str:
@@ -134,4 +144,6 @@ class StageSpec:
         data["attempt"] = Attempt(**data["attempt"])
         data["reads"] = tuple(read_of_json(read) for read in data["reads"])
         data["suite"] = Suite(**data["suite"])
+        if data.get("stream"):
+            data["stream"] = Stream(**data["stream"])
         return cls(**data)

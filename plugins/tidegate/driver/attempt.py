@@ -10,8 +10,10 @@ from tidegate.driver.inputs import Opened, open_inputs
 from tidegate.driver.kinds import Loaded, load
 from tidegate.driver.record import Record
 from tidegate.driver.session import open_session
+from tidegate.driver.stream.attempt import StreamAttempt, bounded
 from tidegate.driver.targets import open_target
 from tidegate.driver.targets.settle import Settled, settle
+from tidegate.driver.targets.table.stream import StreamTable
 
 
 def start(spec: StageSpec, record: Record) -> SparkSession:
@@ -25,11 +27,31 @@ def start(spec: StageSpec, record: Record) -> SparkSession:
     return spark
 
 
+def settle_stream(spec: StageSpec, spark: SparkSession, record: Record) -> Settled:
+    """Load the job of a stream, plan it once, and settle micro-batch after micro-batch.
+
+    :raises Exception: whatever a step raises.
+    """
+    with record.step("load"):
+        job = load(spec)
+    with record.step("inputs"):
+        opened = open_inputs(spark, bounded(spec))
+        record.inputs = opened.inputs
+        gate = open_gate(spark, spec.suite, spec.params)
+        table = StreamTable(spark, spec, fingerprint(spec, opened, job))
+    with record.step("job"):
+        output = job.produce(spark, opened.offered)
+    stream = StreamAttempt(spec=spec, spark=spark, record=record, gate=gate, table=table)
+    return stream.settle(output)
+
+
 def settle_attempt(spec: StageSpec, spark: SparkSession, record: Record) -> Settled:
     """Load the job, open its inputs, fence older attempts off, run it, and settle its output.
 
     :raises Exception: whatever a step raises.
     """
+    if spec.stream is not None:
+        return settle_stream(spec, spark, record)
     with record.step("load"):
         # Before the fence, which needs to know what the job imports; and a job that cannot be
         # loaded fences nobody off.

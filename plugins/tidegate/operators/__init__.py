@@ -7,11 +7,13 @@ from tidegate.operators.stages import (
     SqlStageOperator,
     TrainStageOperator,
 )
+from tidegate.operators.streams import StreamStageOperator
 
 __all__ = [
     "BatchStageOperator",
     "GateOperator",
     "GraphStageOperator",
     "SqlStageOperator",
+    "StreamStageOperator",
     "TrainStageOperator",
 ]

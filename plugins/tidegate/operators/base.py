@@ -215,6 +215,7 @@ class StageOperator(BaseOperator):
             partition=self.partition,
             mode=self.mode,
             engine=getattr(self, "engine", None),
+            stream=getattr(self, "stream", None),
             conf=conf,
         )
         if not self.job:

@@ -22,15 +22,30 @@ def open_path(spark: SparkSession, read: PathRead) -> Found:
 
     :raises DataError: if nothing is there, or nothing that has columns.
     """
+    if read.stream:
+        return _arriving(spark, read)
     state = path_state(spark, read.path)
     where = f"input {read.name!r}"
     if not state:
         raise DataError(f"{where}: there is nothing at {read.path}; land it, then clear this task")
-    options = {**_DEFAULTS.get(read.format, {}), **read.options}
-    reader = spark.read.format(read.format).options(**options)
+    reader = spark.read.format(read.format).options(**_options(read))
     if read.schema:
         reader = reader.schema(read.schema)
     frame = reader.load(read.path)
     if not frame.columns:
         raise DataError(f"{where}: {read.path} is empty: it has no columns, not even a header")
     return Found(frame, Input(name=read.name, source=read.path), state)
+
+
+def _arriving(spark: SparkSession, read: PathRead) -> Found:
+    """Open a folder or glob as a stream, in which each new file is read once.
+
+    What identifies a stream is its place: how far it has been read, the target says.
+    """
+    reader = spark.readStream.format(read.format).options(**_options(read))
+    frame = reader.schema(str(read.schema)).load(read.path)
+    return Found(frame, Input(name=read.name, source=read.path), f"stream {read.path}")
+
+
+def _options(read: PathRead) -> dict[str, str]:
+    return {**_DEFAULTS.get(read.format, {}), **read.options}

@@ -1,10 +1,11 @@
 """What every staged snapshot and model version says of its origin, spelled here alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self, cast
 
 from tidegate.contract import StageSpec, Verdict
+from tidegate.driver.targets.mark import Mark
 
 KEY = "tidegate.stage"
 RUN = "tidegate.run_id"
@@ -22,7 +23,8 @@ PASSING = ("pass", "warn")
 class Provenance:
     """Whose work it is.
 
-    ``verdict`` is None until it is judged; ``submitted_ms`` orders attempts.
+    ``verdict`` is None until it is judged; ``submitted_ms`` orders attempts; ``batch`` is what a
+    micro-batch of a stream says besides.
     """
 
     key: str
@@ -33,6 +35,7 @@ class Provenance:
     suite_sha256: str
     fingerprint: str
     verdict: Verdict | None = None
+    batch: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, spec: StageSpec, fingerprint: str) -> Self:
@@ -78,6 +81,10 @@ class Provenance:
         """Return this provenance with its verdict."""
         return replace(self, verdict=verdict)
 
+    def of_batch(self, mark: Mark) -> Self:
+        """Return this provenance for one micro-batch of a stream."""
+        return replace(self, batch=mark.as_summary())
+
     def as_summary(self) -> dict[str, str]:
         """Return the properties of a snapshot, or the tags of a version."""
         summary = {
@@ -88,6 +95,7 @@ class Provenance:
             SUITE: self.suite,
             SUITE_SHA256: self.suite_sha256,
             FINGERPRINT: self.fingerprint,
+            **self.batch,
         }
         if self.verdict is not None:
             summary[VERDICT] = self.verdict

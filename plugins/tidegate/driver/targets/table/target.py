@@ -67,7 +67,7 @@ class TableTarget:
         if not self._spark.catalog.tableExists(self._name):
             return Unmade(self)
         self._take_turn()
-        published = self._fence.published(once=self._spec.mode == "append")
+        published = self._fence.published(once=self._spec.once_a_run)
         if published is not None:
             return self._already(published)
         # Looked for before the fence is raised: raising it removes the older attempts' branches.
@@ -85,7 +85,7 @@ class TableTarget:
         """
         self._take_turn()  # of a table made since, nothing was known before
         base = self._fence.raise_().refs.get(MAIN)
-        if self._spec.mode == "append":
+        if self._spec.once_a_run:
             self._require_unpublished()
         # An older attempt of this stage that was killed with a new column left its sidecar. It is
         # dropped behind the fence: before it, that attempt may still be about to publish from it.

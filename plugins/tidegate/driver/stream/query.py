@@ -1,0 +1,56 @@
+"""Spark's streaming query: started, watched, and ended between two micro-batches."""
+
+from collections.abc import Callable
+from time import monotonic
+
+from pyspark.errors import StreamingQueryException
+from pyspark.sql import DataFrame
+from pyspark.sql.streaming.query import StreamingQuery
+from pyspark.sql.streaming.readwriter import DataStreamWriter
+
+from tidegate.contract import Stream
+from tidegate.driver.stream.batches import Batches
+from tidegate.errors import SpecError
+
+_LOOK_SECONDS = 1
+Watch = Callable[[StreamingQuery], None]
+
+
+def run_query(frame: DataFrame, stream: Stream, batches: Batches, watch: Watch) -> None:
+    """Run the query until all has been taken, its time is over, or a gate closes.
+
+    :param watch: is called about once a second, and once at the end.
+    :raises SpecError: if the job returned no streaming frame.
+    :raises Exception: what a micro-batch raised.
+    """
+    if not frame.isStreaming:
+        raise SpecError(
+            "run() returned a frame that is no stream; build it on an input that is one, and leave "
+            "out what ends it (collect, toPandas, a read of its own)"
+        )
+    deadline = monotonic() + (stream.seconds or float("inf"))
+    query = _writer(frame, stream, batches).start()
+    try:
+        while not query.awaitTermination(_LOOK_SECONDS):
+            watch(query)
+            if monotonic() >= deadline:
+                batches.stop()
+                break
+    except StreamingQueryException:
+        if batches.failed is not None:
+            raise batches.failed from None
+        if not batches.is_over:
+            raise
+    finally:
+        # No micro-batch is at work any more: an interrupt meets no commit.
+        batches.stop()
+        query.stop()
+        watch(query)
+
+
+def _writer(frame: DataFrame, stream: Stream, batches: Batches) -> DataStreamWriter:
+    writer = frame.writeStream.foreachBatch(batches.take)
+    writer = writer.option("checkpointLocation", batches.checkpoint.uri)
+    if stream.every is None:
+        return writer.trigger(availableNow=True)
+    return writer.trigger(processingTime=stream.every)
