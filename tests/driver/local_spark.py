@@ -6,6 +6,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 ICEBERG = "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.12.0"
+KAFKA = "org.apache.spark:spark-sql-kafka-0-10_2.13:4.1.1,org.apache.spark:spark-avro_2.13:4.1.1"
 
 
 def local_session(folder: Path) -> SparkSession:
@@ -13,7 +14,7 @@ def local_session(folder: Path) -> SparkSession:
     session: SparkSession = (
         SparkSession.builder.master("local[2]")
         .appName("tidegate-tests")
-        .config("spark.jars.packages", ICEBERG)
+        .config("spark.jars.packages", f"{ICEBERG},{KAFKA}")
         .config(
             "spark.sql.extensions",
             "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",

@@ -1,5 +1,6 @@
 """What the wings tell each other: a spec goes in, a report comes out, both of them JSON."""
 
+from tidegate.contract.feeds import KafkaRead
 from tidegate.contract.flow import Flow, MicroBatch
 from tidegate.contract.judgement import (
     GRAVITY,
@@ -43,6 +44,7 @@ __all__ = [
     "Input",
     "Json",
     "Judgement",
+    "KafkaRead",
     "Kind",
     "KindRow",
     "MicroBatch",

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from keyword import iskeyword
-from typing import Any
+from typing import Any, Self
 
+from tidegate.contract.feeds import KafkaRead
 from tidegate.contract.secrets import carries_secret
 from tidegate.errors import SpecError, require
 
@@ -71,6 +72,12 @@ class PathRead:
             "file by another name",
         )
 
+    def bounded(self, most: int | None) -> Self:
+        """Return this read, of a stream with at most so many files in one micro-batch."""
+        if most is None:
+            return self
+        return replace(self, options={**self.options, "maxFilesPerTrigger": str(most)})
+
     @property
     def source(self) -> str:
         """The path, as a person would write it."""
@@ -122,11 +129,12 @@ class ModelRead:
         return self.model
 
 
-Read = PathRead | TableRead | ModelRead
-_SOURCES: Mapping[str, type[PathRead] | type[TableRead] | type[ModelRead]] = {
+Read = PathRead | TableRead | ModelRead | KafkaRead
+_SOURCES: Mapping[str, type[PathRead] | type[TableRead] | type[ModelRead] | type[KafkaRead]] = {
     "path": PathRead,
     "table": TableRead,
     "model": ModelRead,
+    "kafka": KafkaRead,
 }
 """The key that names the source in a mapping, and the class it makes."""
 
@@ -145,7 +153,7 @@ def parse_read(name: str, value: object) -> Read:
     )
     given = _mapping(value)
     named = [key for key in _SOURCES if given.get(key) is not None]
-    told = f"{where}: give one of 'path', 'table' or a stage operator, not {value!r}"
+    told = f"{where}: give one of 'path', 'table', 'kafka' or a stage operator, not {value!r}"
     require(len(named) == 1, told)
     key = named[0]
     require(isinstance(given[key], str), f"{where}: {key!r} is text, not {given[key]!r}")

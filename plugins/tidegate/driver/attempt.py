@@ -1,16 +1,18 @@
 """The steps of one attempt; each takes what the one before it returned."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 
 from pyspark.sql import SparkSession
 
-from tidegate.contract import Output, StageSpec, digest, secrets_of
+from tidegate.contract import Output, StageSpec, Suite, digest, secrets_of
 from tidegate.driver.gate import open_gate
 from tidegate.driver.inputs import Opened, open_inputs
 from tidegate.driver.kinds import Loaded, load
 from tidegate.driver.record import Record
 from tidegate.driver.session import open_session
 from tidegate.driver.stream.attempt import StreamAttempt, bounded
+from tidegate.driver.stream.letters import DeadLetters
 from tidegate.driver.targets import open_target
 from tidegate.driver.targets.settle import Settled, settle
 from tidegate.driver.targets.table.stream import StreamTable
@@ -38,10 +40,16 @@ def settle_stream(spec: StageSpec, spark: SparkSession, record: Record) -> Settl
         opened = open_inputs(spark, bounded(spec))
         record.inputs = opened.inputs
         gate = open_gate(spark, spec.suite, spec.params)
-        table = StreamTable(spark, spec, fingerprint(spec, opened, job))
+        work = fingerprint(spec, opened, job)
+        table = StreamTable(spark, spec, work)
+        aside = StreamTable(spark, replace(spec, writes=f"{spec.target}__dead_letters"), work)
     with record.step("job"):
         output = job.produce(spark, opened.offered)
-    stream = StreamAttempt(spec=spec, spark=spark, record=record, gate=gate, table=table)
+    open_to_all = open_gate(spark, Suite(name="dead_letters", document={"expectations": []}), {})
+    letters = DeadLetters(spark=spark, table=aside, inputs=opened.letters, gate=open_to_all)
+    stream = StreamAttempt(
+        spec=spec, spark=spark, record=record, gate=gate, table=table, letters=letters
+    )
     return stream.settle(output)
 
 

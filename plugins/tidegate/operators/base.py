@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.log import mask_secret
 
-from tidegate.contract import Kind, Mode, Report, StageSpec, digest, parse_read
+from tidegate.contract import Kind, Mode, Read, Report, StageSpec, digest, parse_read
 from tidegate.errors import SpecError
 from tidegate.links import GateReportLink, SparkUiLink
 from tidegate.operators.attempt import this_attempt, times
@@ -18,6 +18,7 @@ from tidegate.operators.copies import (
     refuse_rivals,
     targets,
 )
+from tidegate.operators.kafka import connected
 from tidegate.operators.mapped import (
     SPARK,
     StagePartial,
@@ -175,9 +176,11 @@ class StageOperator(BaseOperator):
             known = copies(self._mapped, context)
             refuse_rivals(self._mapped, known or [], context["ti"].map_index)
         settings = part(self.render_template(self.spark, context))
+        reads, secured = self._opened()
+        settings = replace(settings, conf={**settings.conf, **secured})
         for value in settings.secrets:
             mask_secret(value)
-        spec = self._spec(context, dict(settings.conf))
+        spec = replace(self._spec(context, dict(settings.conf)), reads=reads)
         listener = TaskLog(self, context)
         return spec, StageRun(spec, self._project.root, reports_store(), settings, listener)
 
@@ -187,6 +190,16 @@ class StageOperator(BaseOperator):
             if isinstance(outlet, Asset) and outlet.name == self.writes:
                 context["outlet_events"][outlet].extra = {key: result[key] for key in EXTRA}
         return result
+
+    def _opened(self) -> tuple[tuple[Read, ...], dict[str, str]]:
+        """Return the reads as the driver opens them, and the secrets that some of them need."""
+        reads: list[Read] = []
+        secured: dict[str, str] = {}
+        for name, value in self.reads.items():
+            read, secrets = connected(parse_read(name, value))
+            reads.append(self._project.absolute(read))
+            secured |= secrets
+        return tuple(reads), secured
 
     def _rendered_params(self, context: "Context") -> dict[str, Any]:
         # What the DAG's author wrote may be a template; what somebody typed into the trigger form
@@ -203,11 +216,10 @@ class StageOperator(BaseOperator):
     def _spec(self, context: "Context", conf: dict[str, str]) -> StageSpec:
         project = self._project
         attempt = this_attempt(context)
-        reads = [parse_read(name, value) for name, value in self.reads.items()]
         spec = StageSpec(
             kind=self.kind,
             attempt=attempt,
-            reads=tuple(project.absolute(read) for read in reads),
+            reads=(),
             suite=project.suite(self.gate),
             params={**times(context), **self._rendered_params(context), **self.partition},
             folder=reports_store().files(attempt).uri,

@@ -68,4 +68,4 @@ class StreamStageOperator(StageOperator):
 
 def is_stream(value: object) -> bool:
     """Tell whether an entry of ``reads`` is a stream."""
-    return isinstance(value, Mapping) and bool(value.get("stream"))
+    return isinstance(value, Mapping) and bool(value.get("stream") or "kafka" in value)

@@ -13,6 +13,7 @@ from tidegate.contract.flow import LAST
 from tidegate.driver.gate import Gate
 from tidegate.driver.record import Record
 from tidegate.driver.stream.checkpoint import Checkpoint
+from tidegate.driver.stream.letters import DeadLetters, LetteredBatch
 from tidegate.driver.stream.seen import files_of
 from tidegate.driver.targets.mark import Mark
 from tidegate.driver.targets.settle import Settled, settle
@@ -34,6 +35,7 @@ class Batches:
     """
 
     table: StreamTable
+    letters: DeadLetters
     gate: Gate
     record: Record
     checkpoint: Checkpoint
@@ -81,7 +83,8 @@ class Batches:
             return
         began = monotonic()
         mark = self._mark(number)
-        self.settled = settle(self.table.batch(mark), frame, self.gate, Quiet(self.record))
+        fenced = LetteredBatch(self.table.batch(mark), self.letters)
+        self.settled = settle(fenced, frame, self.gate, Quiet(self.record))
         self._note(mark, self.settled, monotonic() - began)
         if self.settled.outcome == "held":
             raise Ended
@@ -100,7 +103,7 @@ class Batches:
         mark = Mark(
             query=self.flow.query,
             number=number,
-            start=before.offsets if before else (),
+            start=before.offsets if before else self.checkpoint.initial(len(now.offsets)),
             end=now.offsets,
             time=json.dumps(times),
             stateful=self.checkpoint.is_stateful,
@@ -117,11 +120,16 @@ class Batches:
             verdict=verdict,
             start=mark.start,
             end=mark.end,
+            dead=self.letters.count,
         )
         flow = self.flow
         if settled.outcome == "published":
             flow = replace(flow, batches=flow.batches + 1, rows=flow.rows + rows)
+            flow = replace(flow, dead=flow.dead + batch.dead)
         self.flow = replace(flow, last=(*flow.last, batch)[-LAST:])
+        if verdict != "pass":
+            at = ", ".join(mark.end)
+            self.record.channel.say(f"batch {mark.number}: {rows:,} rows, {verdict}, up to {at}")
 
 
 class _Kept:

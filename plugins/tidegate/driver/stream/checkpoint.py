@@ -61,6 +61,12 @@ class Checkpoint:
             return None
         return Logged(times, tuple(offsets))
 
+    def initial(self, inputs: int) -> tuple[str, ...]:
+        """Return the offsets before the first micro-batch; ``-`` for an input that has none."""
+        told = [self.source(place, "0") or "" for place in range(inputs)]
+        # Kafka's source keeps where it began, behind a byte of zero.
+        return tuple(_begun(each) for each in told)
+
     def source(self, place: int, name: str) -> str | None:
         """Return a file of the log that Spark keeps of an input, by the input's place."""
         return self._folder.read(f"sources/{place}/{name}")
@@ -101,12 +107,16 @@ class Checkpoint:
         """Keep what is there under another name, which is returned."""
         return self._folder.move_aside(when)
 
+    def begin(self, query: str) -> None:
+        """Make a checkpoint of a query that has taken nothing yet."""
+        self._folder.write("metadata", json.dumps({"id": query}))
+
     def seed(self, mark: Mark, sources: dict[int, str]) -> None:
         """Make a checkpoint that goes on after ``mark``.
 
         :param sources: the log of each input of files, by its place.
         """
-        self._folder.write("metadata", json.dumps({"id": mark.query}))
+        self.begin(mark.query)
         if mark.number:
             # Spark looks at the micro-batch before the last one too.
             before = Logged(mark.time, _renumbered(mark.start or mark.end, sources))
@@ -131,3 +141,9 @@ def _renumbered(offsets: tuple[str, ...], sources: dict[int, str]) -> tuple[str,
     for place, offset in enumerate(offsets):
         told.append('{"logOffset":0}' if place in sources else offset)
     return tuple(told)
+
+
+def _begun(log: str) -> str:
+    if not log.startswith("\0"):
+        return "-"
+    return log.partition("\n")[2]

@@ -1,6 +1,5 @@
 """Spark's streaming query: started, watched, and ended between two micro-batches."""
 
-from collections.abc import Callable
 from time import monotonic
 
 from pyspark.errors import StreamingQueryException
@@ -10,16 +9,17 @@ from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from tidegate.contract import Stream
 from tidegate.driver.stream.batches import Batches
+from tidegate.driver.stream.kafka import is_restart_fault
+from tidegate.driver.stream.watch import Watch
 from tidegate.errors import SpecError
 
 _LOOK_SECONDS = 1
-Watch = Callable[[StreamingQuery], None]
 
 
 def run_query(frame: DataFrame, stream: Stream, batches: Batches, watch: Watch) -> None:
     """Run the query until all has been taken, its time is over, or a gate closes.
 
-    :param watch: is called about once a second, and once at the end.
+    :param watch: looks about once a second, and once at the end.
     :raises SpecError: if the job returned no streaming frame.
     :raises Exception: what a micro-batch raised.
     """
@@ -29,11 +29,23 @@ def run_query(frame: DataFrame, stream: Stream, batches: Batches, watch: Watch) 
             "out what ends it (collect, toPandas, a read of its own)"
         )
     deadline = monotonic() + (stream.seconds or float("inf"))
-    query = _writer(frame, stream, batches).start()
+    writer = _writer(frame, stream, batches)
+    try:
+        _follow(writer.start(), deadline, batches, watch)
+    except StreamingQueryException as error:
+        if not is_restart_fault(error, frame.sparkSession):
+            raise
+        # The micro-batch that it had begun before is settled and noted: now it goes on.
+        _follow(writer.start(), deadline, batches, watch)
+
+
+def _follow(query: StreamingQuery, deadline: float, batches: Batches, watch: Watch) -> None:
     try:
         while not query.awaitTermination(_LOOK_SECONDS):
-            watch(query)
+            watch.look(query)
+            watch.tell(batches.flow)
             if monotonic() >= deadline:
+                # No micro-batch is at work any more: an interrupt meets no commit.
                 batches.stop()
                 break
     except StreamingQueryException:
@@ -42,10 +54,9 @@ def run_query(frame: DataFrame, stream: Stream, batches: Batches, watch: Watch) 
         if not batches.is_over:
             raise
     finally:
-        # No micro-batch is at work any more: an interrupt meets no commit.
-        batches.stop()
         query.stop()
-        watch(query)
+        watch.look(query)
+        watch.tell(batches.flow)
 
 
 def _writer(frame: DataFrame, stream: Stream, batches: Batches) -> DataStreamWriter:
