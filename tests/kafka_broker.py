@@ -108,8 +108,8 @@ class Broker:
     def send(self, topic: str, lines: Iterable[str]) -> None:
         """Send a message a line, ``key|value``."""
         self._tool("org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", self.servers,
-                   "--topic", topic, "--reader-property", "parse.key=true",
-                   "--reader-property", "key.separator=|", said="\n".join(lines))  # fmt: skip
+                   "--topic", topic, "--property", "parse.key=true",
+                   "--property", "key.separator=|", said="\n".join(lines))  # fmt: skip
 
     def _answers(self) -> bool:
         with socket.socket() as probe:

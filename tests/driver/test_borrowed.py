@@ -125,7 +125,7 @@ def seen_of_a_stream(spark: SparkSession) -> bool:
         seen.append(streams.observed(spark, str(query.id), "others"))
 
     rates = spark.readStream.format("rate-micro-batch").option("rowsPerBatch", 4).load()
-    counted = rates.observe("evens", F.count_if("value % 2 = 0").alias("n"))
+    counted = rates.observe("evens", F.count_if(F.col("value") % 2 == 0).alias("n"))
     query = counted.writeStream.foreachBatch(look).trigger(availableNow=True).start()
     query.awaitTermination()
     return seen[:2] == [2, 0]

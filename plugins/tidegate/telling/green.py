@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tidegate.contract import KINDS, Expectation, Input, Judgement, Output, Report, plain
 from tidegate.telling.card import verdict_of
+from tidegate.telling.flow import flow_lines
 from tidegate.telling.wording import bound, observed, rule
 
 _MOST_INPUTS = 6
@@ -16,6 +17,7 @@ def green(report: Report) -> list[str]:
     lines = [_input(each) for each in report.inputs[:_MOST_INPUTS]]
     if report.judgement:
         lines += _table(report.judgement)
+    lines += flow_lines(report.flow)
     if report.output:
         lines.append(_end(report, report.output))
     return [plain(line) for line in (*lines, _times(report))]

@@ -30,7 +30,7 @@ def places(offsets: Iterable[str]) -> dict[int, int]:
 
 
 def files_of(mark: Mark, checkpoint: Checkpoint, before: Mark | None) -> str:
-    """Return what a mark says of its files, as JSON; empty if no input is of files.
+    """Return what a mark says of its files, as JSON, by the place of each input of files.
 
     :param mark: of a micro-batch that Spark has formed.
     :param before: the last mark on main.
@@ -43,18 +43,18 @@ def files_of(mark: Mark, checkpoint: Checkpoint, before: Mark | None) -> str:
         for log in range(begins.get(place, -1) + 1, end + 1):
             read += _logged(checkpoint, place, log)
         told[str(place)] = _told(read, _newest(before, place))
-    return json.dumps(told) if told else ""
+    return json.dumps(told)
 
 
 def logs(marks: Iterable[Mark], listed: Mapping[int, Files]) -> dict[int, str]:
     """Return the logs of a checkpoint made anew: all that is read is in the first entry.
 
-    :param marks: of the stream, newest first, as far as main has them.
+    :param marks: of the stream, newest first, as far as main has them; at least one.
     :param listed: the files that are there, by input.
     """
-    known = [json.loads(mark.files) for mark in marks if mark.files]
+    known = [json.loads(mark.files) for mark in marks]
     made = {}
-    for place in map(int, known[0] if known else ()):
+    for place in map(int, known[0]):
         told = [each[str(place)] for each in known if str(place) in each]
         read = dict(_named(told))
         horizon = _horizon(told)
@@ -83,11 +83,10 @@ def _told(read: Files, newest: int) -> dict[str, Any]:
 
 
 def _newest(before: Mark | None, place: int) -> int:
-    if before is None or not before.files:
+    if before is None:
         return _BEFORE_ALL
-    told = json.loads(before.files).get(str(place))
-    if told is None:
-        return _BEFORE_ALL
+    nothing = {"newest": _BEFORE_ALL, "files": []}
+    told = json.loads(before.files).get(str(place), nothing)
     return int(max([told["newest"], *(time for _, time in told["files"])]))
 
 

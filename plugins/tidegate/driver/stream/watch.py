@@ -73,7 +73,9 @@ class Watch:
         if known:
             self._lag = sum(known)
         newest = [row["newest"] for row in progress.observedMetrics.values() if row["newest"]]
-        if newest:
+        if not self._lag:
+            self._behind = 0.0
+        elif newest:
             self._behind = round(max(time() - max(newest) / 1000, 0.0), 1)
 
 

@@ -35,23 +35,20 @@ class Mark:
     start: tuple[str, ...]
     end: tuple[str, ...]
     time: str = "{}"
-    files: str = ""
+    files: str = "{}"
     stateful: bool = False
 
     def as_summary(self) -> dict[str, str]:
         """Return the properties of a snapshot."""
-        summary = {
+        return {
             QUERY: self.query,
             NUMBER: str(self.number),
             FROM: json.dumps(self.start),
             TO: json.dumps(self.end),
             TIME: self.time,
+            FILES: self.files,
+            STATE: str(self.stateful).lower(),
         }
-        if self.files:
-            summary[FILES] = self.files
-        if self.stateful:
-            summary[STATE] = "true"
-        return summary
 
     @classmethod
     def read(cls, summary: Mapping[str, str]) -> Self | None:
@@ -64,8 +61,8 @@ class Mark:
             start=tuple(json.loads(summary.get(FROM, "[]"))),
             end=tuple(json.loads(summary.get(TO, "[]"))),
             time=summary.get(TIME, "{}"),
-            files=summary.get(FILES, ""),
-            stateful=STATE in summary,
+            files=summary.get(FILES, "{}"),
+            stateful=summary.get(STATE) == "true",
         )
 
     def as_property(self, snapshot: int | None) -> str:
