@@ -36,6 +36,8 @@ def make(project: FakeProject, **overrides: Any) -> Any:
         ({"max_per_batch": 0}, "task 't': max_per_batch=0"),
         ({"mode": "replace"}, "task 't': mode='replace'; a stream adds rows"),
         ({"partition": {"ds": "{{ ds }}"}}, "leave partition out to append"),
+        ({"reads": {"x": {"socket": "h:1", "schema": "a INT"}}}, "nobody listens to a TCP port"),
+        ({"reads": {"x": {"socket": "h", "schema": "a INT"}}}, "give 'host:port'"),
         ({"job": "job.sql"}, "runs a .py file"),
         ({"writes": "a.b"}, "names no catalog"),
     ],
@@ -81,3 +83,12 @@ def test_the_driver_is_told_what_the_stream_is(project: FakeProject) -> None:
     assert "run" not in seen.key
     (read,) = seen.reads
     assert read.path == f"file://{project.root}/landing/events"
+
+
+def test_lines_by_tcp_lie_in_a_folder_of_their_own(project: FakeProject) -> None:
+    port = {"socket": "h:1", "schema": "a INT"}
+    made = make(project, reads={"x": port}, trigger="1 second", run_for="1 minute")
+    around = context(made)
+    made.execute(around)
+    (read,) = given(made, around).reads
+    assert read.folder == f"{project.root}/spool/d.t/x"

@@ -1,6 +1,6 @@
 """What the wings tell each other: a spec goes in, a report comes out, both of them JSON."""
 
-from tidegate.contract.feeds import KafkaRead
+from tidegate.contract.feeds import KafkaRead, SocketRead
 from tidegate.contract.flow import Flow, MicroBatch
 from tidegate.contract.judgement import (
     GRAVITY,
@@ -56,6 +56,7 @@ __all__ = [
     "Read",
     "Report",
     "Severity",
+    "SocketRead",
     "StageSpec",
     "Stream",
     "Suite",

@@ -9,6 +9,7 @@ from typing import Any, Self
 from tidegate.contract.secrets import carries_secret, is_secret
 from tidegate.errors import SpecError, require
 
+_LINES = ("json", "csv", "raw")
 MESSAGE_FORMATS = ("json", "csv", "avro", "raw")
 ABOUT = "_kafka"
 """The column with all that a message has beside its value."""
@@ -47,12 +48,7 @@ class KafkaRead:
         self._check_place(where)
         told = f"{where}: format={self.format!r}; use one of {MESSAGE_FORMATS}"
         require(self.format in MESSAGE_FORMATS, told)
-        has_schema = isinstance(self.schema, str) and bool(self.schema.strip())
-        require(
-            has_schema != (self.format == "raw"),
-            f"{where}: schema={self.schema!r}; {self.format!r} "
-            + ("has none: it gives the bytes" if has_schema else "needs one, e.g. 'id INT'"),
-        )
+        _check_schema(where, self.format, self.schema)
         if self.starting not in _EDGES:
             self.starting_ms(where)
         object.__setattr__(self, "options", _options(where, self.options))
@@ -111,6 +107,63 @@ class KafkaRead:
                 f"{where}: starting={self.starting!r}; use 'earliest', 'latest' or a time such as "
                 "'2013-01-01T00:00:00+00:00'"
             ) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SocketRead:
+    """Lines that a TCP server sends.
+
+    :param socket: ``host:port``.
+    :param format: of a line; ``raw`` gives it as the text it is.
+    :param spool: the folder in which lines lie until they are on main; driver and executors share
+        it. Default: one below the project, by DAG, task and input.
+    :raises SpecError: if any of them cannot be.
+    """
+
+    name: str
+    socket: str
+    format: str = "json"
+    schema: str | None = None
+    spool: str | None = None
+
+    def __post_init__(self) -> None:
+        where = f"reads[{self.name!r}]"
+        _, colon, port = self.socket.rpartition(":")
+        told = f"{where}: socket={self.socket!r}; give 'host:port'"
+        require(colon and port.isdecimal(), told)
+        told = f"{where}: format={self.format!r}; a line is one of {_LINES}"
+        require(self.format in _LINES, told)
+        _check_schema(where, self.format, self.schema)
+
+    @property
+    def stream(self) -> bool:
+        """That it is one."""
+        return True
+
+    @property
+    def source(self) -> str:
+        """The server, as a person would name it."""
+        return f"tcp {self.socket}"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        host, _, port = self.socket.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def folder(self) -> str:
+        """The spool, as a path of this machine."""
+        return str(self.spool).removeprefix("file://")
+
+
+def _check_schema(where: str, format_: str, schema: str | None) -> None:
+    has_schema = isinstance(schema, str) and bool(schema.strip())
+    needs = "needs one, e.g. 'id INT'"
+    if has_schema:
+        needs = "has none: it gives the bytes"
+    told = f"{where}: schema={schema!r}; {format_!r} {needs}"
+    require(has_schema != (format_ == "raw"), told)
 
 
 def _options(where: str, options: Any) -> dict[str, str]:

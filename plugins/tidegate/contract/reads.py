@@ -1,12 +1,12 @@
 """What a stage reads: one class a source, each valid from birth."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from keyword import iskeyword
 from typing import Any, Self
 
-from tidegate.contract.feeds import KafkaRead
+from tidegate.contract.feeds import KafkaRead, SocketRead
 from tidegate.contract.secrets import carries_secret
 from tidegate.errors import SpecError, require
 
@@ -129,12 +129,13 @@ class ModelRead:
         return self.model
 
 
-Read = PathRead | TableRead | ModelRead | KafkaRead
-_SOURCES: Mapping[str, type[PathRead] | type[TableRead] | type[ModelRead] | type[KafkaRead]] = {
+Read = PathRead | TableRead | ModelRead | KafkaRead | SocketRead
+_SOURCES: Mapping[str, Any] = {
     "path": PathRead,
     "table": TableRead,
     "model": ModelRead,
     "kafka": KafkaRead,
+    "socket": SocketRead,
 }
 """The key that names the source in a mapping, and the class it makes."""
 
@@ -157,8 +158,8 @@ def parse_read(name: str, value: object) -> Read:
     require(len(named) == 1, told)
     key = named[0]
     require(isinstance(given[key], str), f"{where}: {key!r} is text, not {given[key]!r}")
-    source = _SOURCES[key]
-    known = set(source.__dataclass_fields__) - {"name"}
+    source: Callable[..., Read] = _SOURCES[key]
+    known = {each.name for each in fields(_SOURCES[key])} - {"name"}
     present = {key: each for key, each in given.items() if each is not None}
     unknown = sorted(set(present) - known)
     told = f"{where}: unknown {unknown}; a read of a {key} takes {sorted(known)}"
@@ -173,8 +174,8 @@ def read_as_json(read: Read) -> dict[str, Any]:
 
 def read_of_json(document: Mapping[str, Any]) -> Read:
     """Return the read that :func:`read_as_json` wrote down."""
-    fields = dict(document)
-    return parse_read(fields.pop("name"), fields)
+    told = dict(document)
+    return parse_read(told.pop("name"), told)
 
 
 def _mapping(value: object) -> dict[str, Any]:

@@ -48,7 +48,13 @@ def settle_stream(spec: StageSpec, spark: SparkSession, record: Record) -> Settl
     open_to_all = open_gate(spark, Suite(name="dead_letters", document={"expectations": []}), {})
     letters = DeadLetters(spark=spark, table=aside, inputs=opened.letters, gate=open_to_all)
     stream = StreamAttempt(
-        spec=spec, spark=spark, record=record, gate=gate, table=table, letters=letters
+        spec=spec,
+        spark=spark,
+        record=record,
+        gate=gate,
+        table=table,
+        letters=letters,
+        feeds=opened.feeds,
     )
     return stream.settle(output)
 

@@ -1,9 +1,10 @@
 """The stream: what it takes besides what all stages take, and what is refused of it at parse."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from tidegate.contract import Stream
+from tidegate.contract import Read, SocketRead, Stream
 from tidegate.contract.stream import AVAILABLE_NOW
 from tidegate.operators.base import StageOperator
 
@@ -48,6 +49,17 @@ class StreamStageOperator(StageOperator):
         """
         return Stream(trigger=self.trigger, run_for=self.run_for, max_per_batch=self.max_per_batch)
 
+    def _opened(self) -> tuple[tuple[Read, ...], dict[str, str]]:
+        reads, secured = super()._opened()
+        return tuple(self._spooled(read) for read in reads), secured
+
+    def _spooled(self, read: Read) -> Read:
+        """Return a read whose lines lie in a folder of its own, if it is of lines."""
+        if not isinstance(read, SocketRead):
+            return read
+        spool = read.spool or f"spool/{self.dag_id}.{self.task_id}/{read.name}"
+        return replace(read, spool=str(self._project.root / spool))
+
     def check(self, *, rendered: bool = False) -> None:  # noqa: D102
         super().check(rendered=rendered)
         checks = self.checks(rendered)
@@ -64,8 +76,16 @@ class StreamStageOperator(StageOperator):
             "'stream': True, 'format': 'json', 'schema': 'id INT'}; or use BatchStageOperator"
         )
         checks.require(known or later, told)
+        ports = [name for name in known if "socket" in self.reads[name]]
+        told = (
+            f"reads {ports}: nobody listens to a TCP port between two runs; give "
+            "trigger='10 seconds' and run_for='55 minutes', and schedule the runs close together"
+        )
+        checks.require(not ports or self.trigger != AVAILABLE_NOW, told)
 
 
 def is_stream(value: object) -> bool:
     """Tell whether an entry of ``reads`` is a stream."""
-    return isinstance(value, Mapping) and bool(value.get("stream") or "kafka" in value)
+    return isinstance(value, Mapping) and bool(
+        value.get("stream") or {"kafka", "socket"} & value.keys()
+    )

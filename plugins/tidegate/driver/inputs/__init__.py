@@ -8,9 +8,9 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 
-from tidegate.contract import Input, KafkaRead, ModelRead, PathRead, Read, TableRead
-from tidegate.driver.inputs import files, models, tables, topics
-from tidegate.driver.inputs.found import Found
+from tidegate.contract import Input, KafkaRead, ModelRead, PathRead, Read, SocketRead, TableRead
+from tidegate.driver.inputs import files, models, sockets, tables, topics
+from tidegate.driver.inputs.found import Feed, Found
 from tidegate.driver.inputs.letters import Letters
 from tidegate.errors import DataError
 
@@ -19,6 +19,7 @@ _OPEN: Mapping[type[Read], Callable[[SparkSession, Any], Found]] = {
     TableRead: tables.open_table,
     ModelRead: models.open_model,
     KafkaRead: topics.open_topics,
+    SocketRead: sockets.open_socket,
 }
 """To add a source: a class in ``contract/reads.py``, a file here, and its entry."""
 
@@ -30,6 +31,7 @@ class Opened:
     :param offered: what the job is offered, by name: frames and models.
     :param inputs: what the report says of them.
     :param states: what identifies them, for the fingerprint of the work.
+    :param feeds: what brings messages here while a stream works.
     :param letters: what finds the messages that did not parse, by the name of their stream.
     """
 
@@ -37,6 +39,7 @@ class Opened:
     inputs: tuple[Input, ...]
     states: tuple[str, ...]
     letters: Mapping[str, Letters]
+    feeds: tuple[Feed, ...] = ()
 
 
 def open_inputs(spark: SparkSession, reads: tuple[Read, ...]) -> Opened:
@@ -56,6 +59,7 @@ def open_inputs(spark: SparkSession, reads: tuple[Read, ...]) -> Opened:
         inputs=tuple(each.seen for each in found.values()),
         states=tuple(each.state for each in found.values()),
         letters=letters,
+        feeds=tuple(filter(None, (each.feed for each in found.values()))),
     )
 
 

@@ -21,18 +21,27 @@ LETTER = (
 """The columns of the dead letters."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """A part of one input: from an offset to another, as Spark writes them; or some files."""
+
+    start: str
+    end: str
+    files: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Letters:
     """How the messages of an input that do not parse are counted and found.
 
     :param metric: the name that they are counted under, in every micro-batch.
     :param takes: whether an offset, as Spark writes it, is of this input.
-    :param between: the dead letters between two offsets.
+    :param within: the dead letters of a part of the input.
     """
 
     metric: str
     takes: Callable[[str], bool]
-    between: Callable[[str, str], DataFrame]
+    within: Callable[[Span], DataFrame]
 
 
 def parsed(frame: DataFrame, format_: str, schema: str) -> DataFrame:

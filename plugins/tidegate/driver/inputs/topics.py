@@ -1,6 +1,7 @@
 """Kafka's topics, as a stream of messages."""
 
 import json
+from functools import partial
 from typing import Any
 
 from pyspark.errors import AnalysisException
@@ -10,7 +11,7 @@ from pyspark.sql import functions as F
 from tidegate.contract import Input, KafkaRead
 from tidegate.contract.feeds import ABOUT
 from tidegate.driver.inputs.found import Found
-from tidegate.driver.inputs.letters import BAD, PARSED, UNREADABLE, Letters, parsed, reason
+from tidegate.driver.inputs.letters import BAD, PARSED, UNREADABLE, Letters, Span, parsed, reason
 from tidegate.errors import SpecError
 
 _EARLIEST = -2
@@ -39,9 +40,8 @@ def open_topics(spark: SparkSession, read: KafkaRead) -> Found:
     about = F.struct("topic", "partition", "offset", "timestamp", "key", "headers").alias(ABOUT)
     if read.format == "raw":
         return Found(raw.select("value", about), seen, state)
-    letters = Letters(
-        f"dead_{read.name}", lambda offset: _is_of(read, offset), _between(spark, read)
-    )
+    found = partial(_dead, spark, read)
+    letters = Letters(f"dead_{read.name}", partial(_is_of, read), found)
     messages = parsed(raw, read.format, str(read.schema))
     newest = F.unix_millis(F.max("timestamp")).alias("newest")
     counted = messages.observe(letters.metric, F.count_if(BAD).alias("dead"), newest)
@@ -88,27 +88,23 @@ def _offsets(text: str) -> dict[str, Any]:
     return offsets
 
 
-def _between(spark: SparkSession, read: KafkaRead) -> Any:
-    def between(start: str, end: str) -> DataFrame:
-        """Read the dead letters between two offsets."""
-        begun = _offsets(start)
-        ended = _offsets(end)
-        first = {}
-        for topic, partitions in ended.items():
-            known = begun.get(topic, {})
-            # A partition that was added meanwhile is read from its beginning.
-            first[topic] = {number: known.get(number, _EARLIEST) for number in partitions}
-        options = {key: value for key, value in _options(read).items() if "subscribe" not in key}
-        options |= {
-            "subscribe": ",".join(ended),
-            "startingOffsets": json.dumps(first),
-            "endingOffsets": json.dumps(ended),
-        }
-        raw = spark.read.format("kafka").options(**options).load()
-        bad = parsed(raw, read.format, str(read.schema)).where(BAD)
-        place = ("partition", "offset", "timestamp", "key", "value")
-        return bad.select(
-            F.col("topic").alias("source"), *place, reason(read.format).alias("reason")
-        )
-
-    return between
+def _dead(spark: SparkSession, read: KafkaRead, span: Span) -> DataFrame:
+    """Return the dead letters between two offsets."""
+    begun = _offsets(span.start)
+    ended = _offsets(span.end)
+    first = {}
+    for topic, partitions in ended.items():
+        known = begun.get(topic, {})
+        # A partition that was added meanwhile is read from its beginning.
+        first[topic] = {number: known.get(number, _EARLIEST) for number in partitions}
+    options = _options(read)
+    options.pop("subscribePattern", None)
+    options |= {
+        "subscribe": ",".join(ended),
+        "startingOffsets": json.dumps(first),
+        "endingOffsets": json.dumps(ended),
+    }
+    raw = spark.read.format("kafka").options(**options).load()
+    bad = parsed(raw, read.format, str(read.schema)).where(BAD)
+    place = ("partition", "offset", "timestamp", "key", "value")
+    return bad.select(F.col("topic").alias("source"), *place, reason(read.format).alias("reason"))

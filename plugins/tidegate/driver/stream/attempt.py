@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from tidegate.contract import Flow, KafkaRead, Output, PathRead, Read, StageSpec, Stream
 from tidegate.contract.feeds import SECURED
 from tidegate.driver.gate import Gate
+from tidegate.driver.inputs.found import Feed
 from tidegate.driver.jvm.hadoop import Folder
 from tidegate.driver.record import Record
 from tidegate.driver.stream.batches import Batches
@@ -42,6 +43,7 @@ class StreamAttempt:
     gate: Gate
     table: StreamTable
     letters: DeadLetters
+    feeds: tuple[Feed, ...] = ()
 
     def settle(self, output: object) -> Settled:
         """Settle all that has arrived, micro-batch by micro-batch.
@@ -56,8 +58,9 @@ class StreamAttempt:
         before = self.table.main()
         with self.record.step("checkpoint"):
             batches = self._batches()
-        watch = Watch(self.record.channel.say)
+        watch = Watch(self.record.channel.say, self.feeds)
         try:
+            watch.start()
             run_query(frame, self._stream, batches, watch)
         except (PySparkException, Py4JError) as error:
             sources = ", ".join(read.source for read in self._streams)
@@ -66,6 +69,7 @@ class StreamAttempt:
                 raise
             raise known from error
         finally:
+            watch.stop()
             self.record.flow = watch.whole(batches.flow)
         return self._settled(batches, before)
 

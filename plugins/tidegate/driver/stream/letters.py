@@ -13,8 +13,9 @@ from pyspark.sql import DataFrame, SparkSession
 from tidegate.contract import Judgement, Outcome, Output
 from tidegate.driver.gate import Gate
 from tidegate.driver.gate.facts import FileFacts
-from tidegate.driver.inputs.letters import LETTER, Letters
+from tidegate.driver.inputs.letters import LETTER, Letters, Span
 from tidegate.driver.jvm.streams import observed
+from tidegate.driver.stream.seen import named
 from tidegate.driver.targets.mark import Mark
 from tidegate.driver.targets.table.stream import BatchOfTable, StagedBatch, StreamTable
 from tidegate.driver.targets.target import Staged
@@ -72,7 +73,8 @@ def _of(letters: Letters, mark: Mark) -> list[DataFrame]:
     starts = dict(enumerate(mark.start))
     for place, end in enumerate(mark.end):
         if letters.takes(end):
-            found.append(letters.between(starts.get(place, "-"), end))
+            span = Span(start=starts.get(place, "-"), end=end, files=named(mark.files, place))
+            found.append(letters.within(span))
     return found
 
 

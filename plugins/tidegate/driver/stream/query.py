@@ -44,9 +44,8 @@ def _follow(query: StreamingQuery, deadline: float, batches: Batches, watch: Wat
         while not query.awaitTermination(_LOOK_SECONDS):
             watch.look(query)
             watch.tell(batches.flow)
+            watch.check()
             if monotonic() >= deadline:
-                # No micro-batch is at work any more: an interrupt meets no commit.
-                batches.stop()
                 break
     except StreamingQueryException:
         if batches.failed is not None:
@@ -54,6 +53,9 @@ def _follow(query: StreamingQuery, deadline: float, batches: Batches, watch: Wat
         if not batches.is_over:
             raise
     finally:
+        if query.isActive:
+            # No micro-batch is at work any more: an interrupt meets no commit.
+            batches.stop()
         query.stop()
         watch.look(query)
         watch.tell(batches.flow)

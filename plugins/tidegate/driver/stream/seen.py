@@ -64,6 +64,12 @@ def logs(marks: Iterable[Mark], listed: Mapping[int, Files]) -> dict[int, str]:
     return made
 
 
+def named(files: str, place: int) -> tuple[str, ...]:
+    """Return the files that a mark names of an input, by what the mark says of files."""
+    told = json.loads(files).get(str(place), {"files": []})
+    return tuple(file for file, _ in told["files"])
+
+
 def _horizon(told: list[dict[str, Any]]) -> int:
     """Return up to which time of change all files are read, named or not."""
     beyond = [each["newest"] for each in told if not each["files"]]

@@ -1,7 +1,7 @@
 """What a stream tells while it works: a line now and then, and what it read in all."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from time import monotonic, time
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from pyspark.sql.streaming.query import StreamingQuery
 
 from tidegate.contract import Flow
+from tidegate.driver.inputs.found import Feed
 
 _PAUSE_SECONDS = 30.0
 """No two lines come closer, while all is well."""
@@ -20,15 +21,35 @@ class Watch:
     """Looks at what Spark says of its progress, and tells it.
 
     :param say: takes a line for the task log.
+    :param feeds: what brings messages to where the stream reads them.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], feeds: Sequence[Feed] = ()) -> None:
         self._say = say
+        self._feeds = feeds
         self._told_at = -_PAUSE_SECONDS
         self._seen = -1
         self._taken = 0
         self._lag: int | None = None
         self._behind: float | None = None
+
+    def start(self) -> None:
+        """Let what feeds the stream begin."""
+        for feed in self._feeds:
+            feed.start()
+
+    def stop(self) -> None:
+        """Let what feeds the stream end; what has come is kept for the next run."""
+        for feed in self._feeds:
+            feed.stop()
+
+    def check(self) -> None:
+        """Raise what has ended a feed.
+
+        :raises Exception: what it is.
+        """
+        for failed in filter(None, (feed.failed for feed in self._feeds)):
+            raise failed
 
     def look(self, query: StreamingQuery) -> None:
         """Take note of the micro-batches that have ended since the last look."""
