@@ -176,7 +176,7 @@ class StageOperator(BaseOperator):
             known = copies(self._mapped, context)
             refuse_rivals(self._mapped, known or [], context["ti"].map_index)
         settings = part(self.render_template(self.spark, context))
-        reads, secured = self._opened()
+        reads, secured = self.opened()
         settings = replace(settings, conf={**settings.conf, **secured})
         for value in settings.secrets:
             mask_secret(value)
@@ -191,7 +191,7 @@ class StageOperator(BaseOperator):
                 context["outlet_events"][outlet].extra = {key: result[key] for key in EXTRA}
         return result
 
-    def _opened(self) -> tuple[tuple[Read, ...], dict[str, str]]:
+    def opened(self) -> tuple[tuple[Read, ...], dict[str, str]]:
         """Return the reads as the driver opens them, and the secrets that some of them need."""
         reads: list[Read] = []
         secured: dict[str, str] = {}

@@ -49,8 +49,8 @@ class StreamStageOperator(StageOperator):
         """
         return Stream(trigger=self.trigger, run_for=self.run_for, max_per_batch=self.max_per_batch)
 
-    def _opened(self) -> tuple[tuple[Read, ...], dict[str, str]]:
-        reads, secured = super()._opened()
+    def opened(self) -> tuple[tuple[Read, ...], dict[str, str]]:  # noqa: D102
+        reads, secured = super().opened()
         return tuple(self._spooled(read) for read in reads), secured
 
     def _spooled(self, read: Read) -> Read:
