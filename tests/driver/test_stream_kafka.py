@@ -278,11 +278,31 @@ def test_a_message_of_a_mebibyte(bench: Bench) -> None:
     assert len(bench.letters()[0].value) == 1_000_000
 
 
-def test_a_topic_that_is_not_there_and_a_broker_that_is_not(bench: Bench) -> None:
+def test_a_topic_that_is_not_there(bench: Bench) -> None:
     code, report = bench.take(reads=bench.read(kafka="nobody"))
     assert code == FAILED
     assert report.failure is not None
     assert (report.failure.type, "nobody" in report.failure.message) == ("DataError", True)
+
+
+def test_a_broker_that_is_down_is_waited_for_and_told(
+    bench: Bench, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    quick = {"kafka.default.api.timeout.ms": "6000", "kafka.request.timeout.ms": "3000"}
+    with Broker(tmp_path_factory.mktemp("down")) as other:
+        bench.topic = Topic(bench.spark, other, bench.topic.name, 1)
+        bench.topic.send(message(1))
+        read = bench.read(options=quick)
+        assert bench.take(reads=read)[0] == 0
+        other.kill()
+        code, report = bench.take("r2", reads=read)
+        assert (code, bench.ids()) == (FAILED, [1])
+        assert report.failure is not None
+        assert report.failure.type == "ClusterUnavailable", report.failure
+        other.start()
+        bench.topic.send(message(2))
+        code, _ = bench.take("r2", try_number=2, reads=read)
+        assert (code, bench.ids()) == (0, [1, 2])
 
 
 def test_starting_over_is_asked_for_and_told(bench: Bench) -> None:

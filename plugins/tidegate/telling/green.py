@@ -30,7 +30,8 @@ def _input(each: Input) -> str:
 def _end(report: Report, output: Output) -> str:
     done = f"{_done(report, output)}{_if_any(' (was {})', output.previous)}"
     note = _if_any("; {}", output.note)
-    return f"[end] {output.target}: {done}, verdict {report.verdict}{note}"
+    verdict = _if_any(", verdict {}", report.verdict)
+    return f"[end] {output.target}: {done}{verdict}{note}"
 
 
 def _if_any(form: str, value: object) -> str:
