@@ -10,7 +10,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SPARK_CONF_DIR := $(CURDIR)/conf
 
-.PHONY: help setup demo tpch up test chaos lint bench clean
+.PHONY: help setup demo tpch up test chaos kills lint bench clean
 
 help:  ## Show this help
 	grep -hE '^[a-z]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -33,6 +33,10 @@ test: setup .tidegate/chromium  ## Run every test: seconds first, real servers l
 N ?= 40
 chaos: setup  ## Kill, crowd and disturb N stages at random (make chaos N=200); print what became of each
 	python -m tests.chaos $(N)
+
+# Kills a stream of a real Kafka broker N times at random: make kills N=50 STREAM_SEED=3
+kills: setup
+	STREAM_KILLS=$(N) python -m pytest -q tests/system/test_stream_kills.py
 
 lint: .venv/.installed  ## Check style, types and the import contracts
 	ruff check .

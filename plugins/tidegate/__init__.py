@@ -10,6 +10,7 @@ __all__ = [
     "GraphStageOperator",
     "Merge",
     "SqlStageOperator",
+    "StreamStageOperator",
     "TrainStageOperator",
 ]
 

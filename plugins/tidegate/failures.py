@@ -30,8 +30,7 @@ class Fact:
     text: str
     condition: str | None = None
     sqlstate: str | None = None
-    place: str = ""
-    """The piece of a query that it is about."""
+    place: str = ""  # the piece of a query that it is about
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +39,8 @@ class Rule:
 
     :param by: what ``pattern`` is matched against: the ``text`` of the whole chain of exceptions,
         any ``condition`` in it from its start, the deciding exception's ``sqlstate`` from its
-        start, the text of one exception met while ``judging``, or the ``tail`` of the output that
-        a driver without a report left.
+        start, the text of one exception met while ``judging``, or the ``tail`` of what a lost
+        driver printed.
     :param machinery: whether it says nothing about the data or the suite, also while judging.
     """
 
@@ -78,7 +77,6 @@ RULES: tuple[Rule, ...] = (
         means="PYSPARK_PYTHON names no Python",
     ),
     Rule(
-        # Before a session there is no condition to be asked for.
         by=("text", "tail"),
         pattern=r"\[INVALID_(DRIVER|EXECUTOR)_MEMORY\]",
         error=SpecError,
@@ -100,10 +98,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         by=("text",),
-        pattern=(
-            r"NoSuchMethodError|NoSuchFieldError|NoClassDefFoundError|AbstractMethodError"
-            r"|IncompatibleClassChangeError|ClassFormatError|UnsupportedClassVersionError"
-        ),
+        pattern=r"(NoSuch\w+|NoClassDefFound|AbstractMethod|Class(Change|Format|Version))Error",
         error=SpecError,
         means="a jar is damaged, or made for another version of Spark, Scala or Java",
         machinery=True,
@@ -301,6 +296,5 @@ def rule_of_tail(lines: Iterable[str]) -> tuple[Rule, str] | None:
 def _applies(rule: Rule, by: str, text: str) -> bool:
     if by not in rule.by:
         return False
-    if by in ("condition", "sqlstate"):
-        return re.match(rule.pattern, text) is not None
-    return re.search(rule.pattern, text) is not None
+    find = re.match if by in ("condition", "sqlstate") else re.search
+    return find(rule.pattern, text) is not None

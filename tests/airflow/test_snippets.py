@@ -14,7 +14,8 @@ from tidegate.operators.base import StageOperator
 OPEN_DAG = """
 from airflow.sdk import DAG
 from tidegate.operators import (
-    BatchStageOperator, GateOperator, GraphStageOperator, SqlStageOperator, TrainStageOperator,
+    BatchStageOperator, GateOperator, GraphStageOperator, SqlStageOperator, StreamStageOperator,
+    TrainStageOperator,
 )
 
 with DAG("snippet", schedule=None):

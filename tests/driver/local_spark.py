@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 
 ICEBERG = "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.12.0"
 POSTGRES = "org.postgresql:postgresql:42.7.13"
+KAFKA = "org.apache.spark:spark-sql-kafka-0-10_2.13:4.1.1,org.apache.spark:spark-avro_2.13:4.1.1"
 
 
 def local_session(folder: Path) -> SparkSession:
@@ -15,7 +16,7 @@ def local_session(folder: Path) -> SparkSession:
     session: SparkSession = (
         SparkSession.builder.master("local[2]")
         .appName("tidegate-tests")
-        .config("spark.jars.packages", f"{ICEBERG},{POSTGRES}")
+        .config("spark.jars.packages", f"{ICEBERG},{POSTGRES},{KAFKA}")
         .config("spark.jars", os.environ.get("GRAPHFRAMES_JAR", ""))
         .config(
             "spark.sql.extensions",

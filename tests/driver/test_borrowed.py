@@ -16,7 +16,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from tidegate.driver import jvm
-from tidegate.driver.jvm import catalogs, delta, files, iceberg, kept, plans
+from tidegate.driver.jvm import catalogs, delta, files, iceberg, kept, plans, streams
+from tidegate.driver.jvm.hadoop import Folder
 
 DRIVER = Path(__file__).resolve().parents[2] / "plugins" / "tidegate" / "driver"
 JVM = DRIVER / "jvm" / "__init__.py"
@@ -132,6 +133,31 @@ def removed(spark: SparkSession) -> Any:
     return [each.name for each in folder.iterdir()] == ["other"]
 
 
+def seen_of_a_stream(spark: SparkSession) -> bool:
+    seen: list[int] = []
+
+    def look(frame: DataFrame, _: int) -> None:
+        frame.collect()
+        (query,) = spark.streams.active
+        seen.append(streams.observed(spark, str(query.id), "evens"))
+        seen.append(streams.observed(spark, str(query.id), "others"))
+
+    rates = spark.readStream.format("rate-micro-batch").option("rowsPerBatch", 4).load()
+    counted = rates.observe("evens", F.count_if(F.col("value") % 2 == 0).alias("n"))
+    query = counted.writeStream.foreachBatch(look).trigger(availableNow=True).start()
+    query.awaitTermination()
+    return seen[:2] == [2, 0]
+
+
+def test_a_folder_of_any_storage_is_read_and_written(spark: SparkSession, tmp_path: Path) -> None:
+    folder = Folder(spark, f"{tmp_path}/deep")
+    assert (folder.names(), folder.read("a/b"), folder.move_aside(1)) == ([], None, None)
+    folder.write("a/b", "text")
+    assert (folder.names("a"), folder.read("a/b")) == (["b"], "text")
+    assert folder.move_aside(2) == f"{tmp_path}/deep_lost_2"
+    assert folder.names() == []
+
+
 TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
     "jvm_of": lambda spark: jvm.jvm_of(spark).java.lang.System.currentTimeMillis(),
     "java_session": lambda spark: jvm.java_session(spark).sessionState().newHadoopConf(),
@@ -178,6 +204,7 @@ TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
         kept.reaches(spark, f"file://{DRIVER}") and not kept.reaches(spark, "nowhere://x/y")
     ),
     "remove_folders": removed,
+    "observed": seen_of_a_stream,
 }
 
 

@@ -1,6 +1,8 @@
 """What the wings tell each other: a spec goes in, a report comes out, both of them JSON."""
 
+from tidegate.contract.feeds import KafkaRead, SocketRead
 from tidegate.contract.finding import Finding, findings_as_json, findings_of_json
+from tidegate.contract.flow import Flow, MicroBatch
 from tidegate.contract.jdbc import JdbcRead, password_key
 from tidegate.contract.judgement import (
     GRAVITY,
@@ -28,6 +30,7 @@ from tidegate.contract.reads import (
 from tidegate.contract.report import Failure, Input, Outcome, Output, Report
 from tidegate.contract.secrets import carries_secret, is_secret, redaction_regex, scrub, secrets_of
 from tidegate.contract.spec import PROTOCOL, Attempt, Mode, StageSpec, Suite, digest
+from tidegate.contract.stream import Stream
 from tidegate.contract.text import brief, number, plain
 
 __all__ = [
@@ -41,13 +44,16 @@ __all__ = [
     "Expectation",
     "Failure",
     "Finding",
+    "Flow",
     "Input",
     "JdbcRead",
     "Json",
     "Judgement",
+    "KafkaRead",
     "Kind",
     "KindRow",
     "Merge",
+    "MicroBatch",
     "Mode",
     "ModelRead",
     "Outcome",
@@ -56,7 +62,9 @@ __all__ = [
     "Read",
     "Report",
     "Severity",
+    "SocketRead",
     "StageSpec",
+    "Stream",
     "Suite",
     "TableRead",
     "Verdict",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["batch", "sql", "train", "graph", "gate"]
+Kind = Literal["batch", "sql", "train", "graph", "stream", "gate"]
 Publishes = Literal["table", "model", "nothing"]
 
 
@@ -30,6 +30,7 @@ KINDS: Mapping[Kind, KindRow] = {
     "graph": KindRow(
         publishes="table", suffix=".py", offers=("spark", "params", "graph", "graphframe")
     ),
+    "stream": KindRow(publishes="table", suffix=".py"),
     "gate": KindRow(publishes="nothing", suffix=None, offers=()),
 }
 """To add a kind: a row here, a file in ``driver/kinds/``, a class in ``operators/stages.py``."""

@@ -1,11 +1,12 @@
 """What a stage reads: one class a source, each valid from birth."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from keyword import iskeyword
-from typing import Any
+from typing import Any, Self
 
+from tidegate.contract.feeds import KafkaRead, SocketRead
 from tidegate.contract.jdbc import JdbcRead
 from tidegate.contract.secrets import carries_secret
 from tidegate.errors import SpecError, require
@@ -23,7 +24,7 @@ def is_table(name: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class PathRead:
-    """Files of a known format at a path or glob.
+    """Files of a known format at a path or glob; as a ``stream``, each new file once.
 
     :param min_files: with fewer files than that, the stage fails before it begins.
     :param version: of a Delta table; without it, the one of the moment.
@@ -37,6 +38,7 @@ class PathRead:
     schema: str | None = None
     min_files: int | None = None
     version: int | None = None
+    stream: bool = False
 
     def __post_init__(self) -> None:
         where = f"reads[{self.name!r}]"
@@ -71,10 +73,24 @@ class PathRead:
         told = f"{where}: a Delta table knows its files and its schema; leave both out"
         require(not is_delta or (files, self.schema) == (None, None), told)
         require(
+            isinstance(self.stream, bool), f"{where}: stream={self.stream!r}; give True or leave it"
+        )
+        require(
+            self.schema or not self.stream,
+            f"{where}: a stream of files needs a 'schema', in Spark DDL: there may be no file yet "
+            "to tell it from",
+        )
+        require(
             ":" not in _below(self.path),
             f"{where}: Hadoop cannot read a name with ':' in it, as in {self.path!r}; land the "
             "file by another name",
         )
+
+    def bounded(self, most: int | None) -> Self:
+        """Return this read, of a stream with at most so many files in one micro-batch."""
+        if most is None:
+            return self
+        return replace(self, options={**self.options, "maxFilesPerTrigger": str(most)})
 
     @property
     def source(self) -> str:
@@ -127,12 +143,14 @@ class ModelRead:
         return self.model
 
 
-Read = PathRead | TableRead | ModelRead | JdbcRead
-_SOURCES: Mapping[str, type[PathRead] | type[TableRead] | type[ModelRead] | type[JdbcRead]] = {
+Read = PathRead | TableRead | ModelRead | JdbcRead | KafkaRead | SocketRead
+_SOURCES: Mapping[str, Any] = {
     "path": PathRead,
     "table": TableRead,
     "model": ModelRead,
     "jdbc": JdbcRead,
+    "kafka": KafkaRead,
+    "socket": SocketRead,
 }
 """The key that names the source in a mapping, and the class it makes."""
 
@@ -157,8 +175,8 @@ def parse_read(name: str, value: object) -> Read:
     require(len(named) == 1, told)
     key = named[0]
     require(isinstance(given[key], str), f"{where}: {key!r} is text, not {given[key]!r}")
-    source = _SOURCES[key]
-    known = set(source.__dataclass_fields__) - {"name"}
+    source: Callable[..., Read] = _SOURCES[key]
+    known = {each.name for each in fields(_SOURCES[key])} - {"name"}
     present = {key: each for key, each in given.items() if each is not None}
     unknown = sorted(set(present) - known)
     told = f"{where}: unknown {unknown}; a read of a {key} takes {sorted(known)}"
@@ -173,8 +191,8 @@ def read_as_json(read: Read) -> dict[str, Any]:
 
 def read_of_json(document: Mapping[str, Any]) -> Read:
     """Return the read that :func:`read_as_json` wrote down."""
-    fields = dict(document)
-    return parse_read(fields.pop("name"), fields)
+    told = dict(document)
+    return parse_read(told.pop("name"), told)
 
 
 def _mapping(value: object) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
+from tidegate.contract.flow import Flow
 from tidegate.contract.judgement import Judgement, Verdict
 from tidegate.contract.kinds import Kind
 from tidegate.contract.spec import PROTOCOL, Attempt
@@ -69,7 +70,8 @@ class Failure:
 class Report:
     """How one attempt went.
 
-    ``steps`` are seconds by step; ``spark`` holds the application's id and its measures.
+    ``steps`` are seconds by step; ``spark`` holds the application's id and its measures; ``flow``
+    is there for a stream alone.
     """
 
     attempt: Attempt
@@ -81,6 +83,7 @@ class Report:
     steps: Mapping[str, float] = field(default_factory=dict)
     spark: Mapping[str, Any] = field(default_factory=dict)
     failure: Failure | None = None
+    flow: Flow | None = None
     protocol: int = PROTOCOL
 
     @property

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from tidegate.contract.kinds import Kind
 from tidegate.contract.merge import Merge
 from tidegate.contract.reads import Read, read_as_json, read_of_json
+from tidegate.contract.stream import Stream
 from tidegate.errors import SpecError
 
 PROTOCOL = 2
@@ -94,6 +95,7 @@ class StageSpec:
     mode: Mode = "replace"
     merge: Merge | None = None
     engine: str | None = None
+    stream: Stream | None = None
     conf: Mapping[str, str] = field(default_factory=dict, repr=False)
     publish: bool = True
     protocol: int = PROTOCOL
@@ -103,16 +105,22 @@ class StageSpec:
         """DAG, task, map index and partition; that of an append or a merge holds its run instead.
 
         What replaces rows makes an older run's work worthless; what adds to them does not. What is
-        only judged has a key of its own: it fences no attempt off that is to publish.
+        only judged has a key of its own: it fences no attempt off that is to publish. A stream goes
+        on from run to run: its key holds none.
         """
         attempt = self.attempt
         scope = dict(self.partition)
-        if self.mode != "replace":
+        if self.mode != "replace" and self.stream is None:
             scope = {"run_id": attempt.run_id}
         key: list[Any] = [attempt.dag_id, attempt.task_id, attempt.map_index, scope]
         if not self.publish:
             key.append("only judged")
         return json.dumps(key, sort_keys=True)
+
+    @property
+    def once_a_run(self) -> bool:
+        """Whether a run adds its rows once, and any other output of the same run is refused."""
+        return self.mode == "append" and self.stream is None
 
     @property
     def target(self) -> str:
@@ -146,4 +154,6 @@ class StageSpec:
         data["suite"] = Suite(**data["suite"])
         if data.get("merge"):
             data["merge"] = Merge(**data["merge"])
+        if data.get("stream"):
+            data["stream"] = Stream(**data["stream"])
         return cls(**data)

@@ -1,18 +1,22 @@
 """The steps of one attempt; each takes what the one before it returned."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from secrets import token_hex
 
 from pyspark.sql import SparkSession
 
-from tidegate.contract import Output, StageSpec, digest, secrets_of
+from tidegate.contract import Output, StageSpec, Suite, digest, secrets_of
 from tidegate.driver.gate import open_gate
 from tidegate.driver.inputs import Opened, open_inputs
 from tidegate.driver.kinds import Loaded, load
 from tidegate.driver.record import Record
 from tidegate.driver.session import open_session
+from tidegate.driver.stream.attempt import StreamAttempt, bounded
+from tidegate.driver.stream.letters import DeadLetters
 from tidegate.driver.targets import open_target
 from tidegate.driver.targets.settle import Settled, settle
+from tidegate.driver.targets.table.stream import StreamTable
 
 
 def start(spec: StageSpec, record: Record) -> SparkSession:
@@ -26,11 +30,43 @@ def start(spec: StageSpec, record: Record) -> SparkSession:
     return spark
 
 
+def settle_stream(spec: StageSpec, spark: SparkSession, record: Record) -> Settled:
+    """Load the job of a stream, plan it once, and settle micro-batch after micro-batch.
+
+    :raises Exception: whatever a step raises.
+    """
+    with record.step("load"):
+        job = load(spec)
+    with record.step("inputs"):
+        opened = open_inputs(spark, bounded(spec))
+        record.inputs = opened.inputs
+        gate = open_gate(spark, spec.suite, spec.params)
+        work = fingerprint(spec, opened, job)
+        table = StreamTable(spark, spec, work)
+        aside = StreamTable(spark, replace(spec, writes=f"{spec.target}__dead_letters"), work)
+    with record.step("job"):
+        output = job.produce(spark, opened.offered)
+    open_to_all = open_gate(spark, Suite(name="dead_letters", document={"expectations": []}), {})
+    letters = DeadLetters(spark=spark, table=aside, inputs=opened.letters, gate=open_to_all)
+    stream = StreamAttempt(
+        spec=spec,
+        spark=spark,
+        record=record,
+        gate=gate,
+        table=table,
+        letters=letters,
+        feeds=opened.feeds,
+    )
+    return stream.settle(output)
+
+
 def settle_attempt(spec: StageSpec, spark: SparkSession, record: Record) -> Settled:
     """Load the job, open its inputs, fence older attempts off, run it, and settle its output.
 
     :raises Exception: whatever a step raises.
     """
+    if spec.stream is not None:
+        return settle_stream(spec, spark, record)
     with record.step("load"):
         # Before the fence, which needs to know what the job imports; and a job that cannot be
         # loaded fences nobody off.

@@ -7,6 +7,7 @@ from typing import Any
 
 from tidegate.contract import (
     Failure,
+    Flow,
     Input,
     Judgement,
     Outcome,
@@ -38,6 +39,8 @@ class Record:
         self.last_step = "start"
         self.describe: Callable[[str], object] = _unheard
         self.inputs: tuple[Input, ...] = ()
+        self.flow: Flow | None = None
+        """What a stream has done so far."""
         self.spark: dict[str, Any] = {}
         self.secrets: Sequence[str] = tuple(spec.conf.values())
         """Values that nothing written may hold."""
@@ -52,7 +55,8 @@ class Record:
         try:
             yield
         finally:
-            self._steps[name] = round(monotonic() - began, 2)
+            # A stream takes the same step once a micro-batch.
+            self._steps[name] = self._steps.get(name, 0.0) + monotonic() - began
 
     def wrote(self, rows: int | None) -> None:
         """Tell that everything is written aside."""
@@ -60,6 +64,11 @@ class Record:
         if rows is not None:
             counted = f"{rows:,} rows "
         self.channel.say(f"wrote {counted}aside")
+
+    @property
+    def judgement(self) -> Judgement | None:
+        """The verdict that was kept last."""
+        return self._judgement
 
     def judged(self, judgement: Judgement, page: str) -> None:
         """Keep the verdict, and write its page, before anything follows from it."""
@@ -78,8 +87,9 @@ class Record:
             judgement=self._judgement,
             inputs=self.inputs,
             output=output,
-            steps=self._steps,
+            steps={name: round(seconds, 2) for name, seconds in self._steps.items()},
             spark=self.spark,
             failure=failure,
+            flow=self.flow,
         )
         self._files.write(REPORT, scrub(report.to_json(), self.secrets))

@@ -12,6 +12,7 @@ from pyspark import SparkConf
 from pyspark.sql import SparkSession
 
 from tidegate.contract import KINDS, ModelRead, StageSpec
+from tidegate.contract.feeds import SECURED
 from tidegate.contract.secrets import redaction_regex
 from tidegate.driver import gate
 from tidegate.driver.jvm import start_jvm
@@ -48,7 +49,9 @@ def open_session(spec: StageSpec) -> SparkSession:
     given = {**submitted, **spec.conf}
     ours = {**_absolute_warehouses(given), **_protections(given)}
     for key, value in {**spec.conf, **ours}.items():
-        builder = builder.config(key, value)
+        # An option of a read is none of Spark's settings, which its UI shows.
+        if not key.startswith(SECURED):
+            builder = builder.config(key, value)
     spark = builder.getOrCreate()
     loading.join()
     return spark

@@ -8,6 +8,7 @@ from tidegate.operators.stages import (
     SqlStageOperator,
     TrainStageOperator,
 )
+from tidegate.operators.streams import StreamStageOperator
 
 __all__ = [
     "BatchStageOperator",
@@ -15,5 +16,6 @@ __all__ = [
     "GraphStageOperator",
     "Merge",
     "SqlStageOperator",
+    "StreamStageOperator",
     "TrainStageOperator",
 ]

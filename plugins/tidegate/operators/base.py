@@ -195,12 +195,15 @@ class StageOperator(BaseOperator):
             known = copies(self._mapped, context)
             refuse_rivals(self._mapped, known or [], context["ti"].map_index)
         settings = part(self.render_template(self.spark, context))
-        parsed = [parse_read(name, value) for name, value in self.reads.items()]
-        reads, passwords = connected(parsed)
+        reads, passwords = self.opened()
         settings = replace(settings, conf={**settings.conf, **passwords})
         for value in settings.secrets:
             mask_secret(value)
         return self._spec(context, reads, dict(settings.conf)), settings
+
+    def opened(self) -> tuple[list[Read], dict[str, str]]:
+        """Return the reads as the driver opens them, and the passwords that some of them need."""
+        return connected(parse_read(name, value) for name, value in self.reads.items())
 
     def _hand_on(self, spec: StageSpec, report: Report, context: "Context") -> dict[str, Any]:
         result = result_of(spec, report)
@@ -228,7 +231,7 @@ class StageOperator(BaseOperator):
         spec = StageSpec(
             kind=self.kind,
             attempt=attempt,
-            reads=tuple(project.absolute(read) for read in reads),
+            reads=(),
             suite=project.suite(self.gate),
             params={**times(context), **self._rendered_params(context), **self.partition},
             folder=reports_store().files(attempt).uri,
@@ -237,6 +240,7 @@ class StageOperator(BaseOperator):
             mode="merge" if merge else self.mode,
             merge=merge,
             engine=getattr(self, "engine", None),
+            stream=getattr(self, "stream", None),
             conf=conf,
             publish=self.publish,
         )

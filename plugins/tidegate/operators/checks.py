@@ -73,6 +73,17 @@ class Checks:
         if not holds:
             raise SpecError(f"task {self.task_id!r}: {told}")
 
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Name the task in what is refused within.
+
+        :raises SpecError: as the block does.
+        """
+        try:
+            yield
+        except SpecError as wrong:
+            raise SpecError(f"task {self.task_id!r}: {wrong}") from None
+
     def waits(self, value: object) -> bool:
         """Tell whether a value is still to be rendered."""
         return not self.rendered and (templated(value) or later(value))
@@ -109,11 +120,12 @@ class Checks:
             self.require(isinstance(value, str | Mapping) or self.waits(value), told)
 
     def _parse(self, name: object, value: object) -> None:
-        try:
-            parse_read(str(name), value)
-        except SpecError as wrong:
-            # The same words, but for the task: which one it is, parse_read cannot know.
-            raise SpecError(f"task {self.task_id!r}: {wrong}") from None
+        with self.named():
+            # Which task it is, parse_read cannot know.
+            read = parse_read(str(name), value)
+        told = f"reads[{name!r}] is a stream, which a {self.kind} stage would never see the end of"
+        is_stream = getattr(read, "stream", False)
+        self.require(not is_stream or self.kind == "stream", f"{told}: use StreamStageOperator")
 
     def writes(self, writes: str | None) -> None:
         """Refuse a target that cannot be written.

@@ -1,4 +1,4 @@
-"""Connections of the databases that a stage reads: what may be shown, and what is secret."""
+"""Connections of what a stage reads: what may be shown of them, and what is secret."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -7,8 +7,9 @@ from typing import Any
 from airflow.sdk.bases.hook import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from tidegate.contract import JdbcRead, Read, password_key
+from tidegate.contract import JdbcRead, KafkaRead, Read, password_key
 from tidegate.errors import SpecError
+from tidegate.operators import kafka
 
 _ADDRESSES = {
     "postgres": "jdbc:postgresql://{host}/{schema}",
@@ -20,13 +21,18 @@ _DRIVERS = {"postgres": "org.postgresql.Driver"}
 
 
 def connected(reads: Iterable[Read]) -> tuple[list[Read], dict[str, str]]:
-    """Return reads with the addresses of their databases, and the passwords, as secret conf.
+    """Return reads with the addresses of what they read, and the passwords, as secret conf.
 
     :raises SpecError: if Airflow has no such connection, or it is of no known type.
     """
     found: list[Read] = []
     passwords: dict[str, str] = {}
     for read in reads:
+        if isinstance(read, KafkaRead):
+            served, secured = kafka.served(read)
+            found.append(served)
+            passwords |= secured
+            continue
         if not isinstance(read, JdbcRead):
             found.append(read)
             continue

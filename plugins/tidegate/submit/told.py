@@ -6,7 +6,8 @@ what it likes, so that any line in it may be anybody's.
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 from urllib.parse import urlsplit
 
 from tidegate.contract import plain
@@ -15,6 +16,7 @@ from tidegate.submit.protocol import Listener
 
 _LONGEST_LINE = 300
 _MOST_LINES = 40
+_SECONDS_A_LINE = 20
 _MOST_BYTES = 64 * 1024
 
 
@@ -22,7 +24,8 @@ _MOST_BYTES = 64 * 1024
 class Told:
     """Hands on what the driver has told since the last look.
 
-    At most forty lines, whatever the file holds: a job that finds the file can waste its own lines.
+    At most forty lines, and one more for each twenty seconds that the driver lives (a stream tells
+    one in thirty), whatever the file holds: a job that finds the file can waste its own lines.
     """
 
     files: AttemptFiles
@@ -30,10 +33,12 @@ class Told:
     _offset: int = 0
     _lines: int = 0
     _has_ui: bool = False
+    _began: float = field(default_factory=monotonic)
 
     def look(self) -> None:
         """Read what is new, as far as lines are whole."""
-        room = _MOST_LINES - self._lines
+        more = int((monotonic() - self._began) / _SECONDS_A_LINE)
+        room = _MOST_LINES + more - self._lines
         for line in self._new().splitlines()[:room]:
             self._lines += 1
             self._hand_on(line)

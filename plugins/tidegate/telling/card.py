@@ -16,6 +16,7 @@ from tidegate.contract import (
 from tidegate.errors import GateClosed, TidegateError
 from tidegate.store import REPORT, AttemptFiles
 from tidegate.telling.advice import ADVICE, Advice
+from tidegate.telling.flow import stopped_at
 from tidegate.telling.outcome import MOST_FAILURES
 from tidegate.telling.wording import PAGE_LINK, sentence
 
@@ -38,6 +39,7 @@ def card(spec: StageSpec, error: TidegateError, report: Report | None, log: str)
         suite = f"  suite {spec.suite.name}"
     rows = [_head(spec.attempt, error, suite), *_reasons(error, report), ("retry", retry(advice))]
     if report:
+        rows += [("stream", line) for line in stopped_at(report.flow)]
         rows += _held(report)
         rows.append(("look", f'"{PAGE_LINK}" on the task\'s page; {_report_of(spec)}'))
     rows += [("log", log), ("do", advice.do)]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tidegate.contract import KINDS, Expectation, Input, Judgement, Output, Report, plain
 from tidegate.telling.card import verdict_of
+from tidegate.telling.flow import flow_lines
 from tidegate.telling.wording import bound, observed, rule
 
 _MOST_INPUTS = 6
@@ -16,6 +17,7 @@ def green(report: Report) -> list[str]:
     lines = [_input(each) for each in report.inputs[:_MOST_INPUTS]]
     if report.judgement:
         lines += _table(report.judgement)
+    lines += flow_lines(report.flow)
     if report.output:
         lines.append(_end(report, report.output))
     return [plain(line) for line in (*lines, _times(report))]
@@ -29,7 +31,8 @@ def _input(each: Input) -> str:
 def _end(report: Report, output: Output) -> str:
     done = f"{_done(report, output)}{_if_any(' (was {})', output.previous)}"
     note = _if_any("; {}", output.note)
-    return f"[end] {output.target}: {done}, verdict {report.verdict}{note}"
+    verdict = _if_any(", verdict {}", report.verdict)
+    return f"[end] {output.target}: {done}{verdict}{note}"
 
 
 def _if_any(form: str, value: object) -> str:

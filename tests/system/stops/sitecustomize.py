@@ -15,6 +15,7 @@ go on.
 import os
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import Any
 
@@ -53,3 +54,5 @@ def _watch(frame: FrameType, event: str, _: Any) -> None:
 
 if _EDGE and any(word.endswith("tidegate_driver.py") for word in sys.orig_argv):
     sys.setprofile(_watch)
+    # A stream's micro-batches are settled in a thread of py4j's.
+    threading.setprofile(_watch)

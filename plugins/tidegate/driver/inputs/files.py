@@ -28,6 +28,8 @@ def open_path(spark: SparkSession, read: PathRead) -> Found:
     """
     if read.format == "delta":
         return open_delta(spark, read)
+    if read.stream:
+        return _arriving(spark, read)
     entries = entries_at(spark, read.path)
     where = f"input {read.name!r}"
     if not entries:
@@ -38,8 +40,7 @@ def open_path(spark: SparkSession, read: PathRead) -> Found:
             f"{where}: {files} files at {read.path}, and min_files asks for {read.min_files}; land "
             "those that are missing, then clear this task"
         )
-    options = {**_DEFAULTS.get(read.format, {}), **read.options}
-    reader = spark.read.format(read.format).options(**options)
+    reader = spark.read.format(read.format).options(**_options(read))
     if read.schema:
         reader = reader.schema(read.schema)
     frame = reader.load(read.path)
@@ -57,3 +58,17 @@ def _told(entries: Sequence[Entry], files: int, state: str) -> str:
     size = sum(each.size for each in entries)
     count = "1 file" if files == 1 else f"{files:,} files"
     return f"{count}, {size:,} bytes, newest {newest}, digest {digest(state.encode())[:12]}"
+
+
+def _arriving(spark: SparkSession, read: PathRead) -> Found:
+    """Open a folder or glob as a stream, in which each new file is read once.
+
+    What identifies a stream is its place: how far it has been read, the target says.
+    """
+    reader = spark.readStream.format(read.format).options(**_options(read))
+    frame = reader.schema(str(read.schema)).load(read.path)
+    return Found(frame, Input(name=read.name, source=read.path), f"stream {read.path}")
+
+
+def _options(read: PathRead) -> dict[str, str]:
+    return {**_DEFAULTS.get(read.format, {}), **read.options}

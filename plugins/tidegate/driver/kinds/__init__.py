@@ -79,6 +79,7 @@ KINDS: Mapping[Kind, Callable[[StageSpec], Loaded]] = {
     "sql": _sql,
     "train": _train,
     "graph": _graph,
+    "stream": _batch,
     "gate": _gate,
 }
 """Each imports its file when it is called: a batch stage pays nothing for graphs."""

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self, cast
 
 from tidegate.contract import StageSpec, Verdict
+from tidegate.driver.targets.mark import Mark
 
 KEY = "tidegate.stage"
 RUN = "tidegate.run_id"
@@ -27,7 +28,8 @@ class Provenance:
     """Whose work it is.
 
     ``verdict`` is None until it is judged; ``submitted_ms`` orders attempts. A merge says its keys
-    (as JSON) and its rows, which Iceberg does not tell from the rows that it copied.
+    (as JSON) and its rows, which Iceberg does not tell from the rows that it copied; ``batch`` is
+    what a micro-batch of a stream says besides.
     """
 
     key: str
@@ -40,6 +42,7 @@ class Provenance:
     verdict: Verdict | None = None
     merges: str | None = None
     rows: int | None = None
+    batch: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, spec: StageSpec, fingerprint: str) -> Self:
@@ -91,6 +94,10 @@ class Provenance:
         """Return this provenance with its verdict."""
         return replace(self, verdict=verdict)
 
+    def of_batch(self, mark: Mark) -> Self:
+        """Return this provenance for one micro-batch of a stream."""
+        return replace(self, batch=mark.as_summary())
+
     def as_summary(self) -> dict[str, str]:
         """Return the properties of a snapshot, or the tags of a version."""
         summary = {
@@ -101,6 +108,7 @@ class Provenance:
             SUITE: self.suite,
             SUITE_SHA256: self.suite_sha256,
             FINGERPRINT: self.fingerprint,
+            **self.batch,
         }
         known = {VERDICT: self.verdict, MERGES: self.merges, ROWS: self.rows}
         told = {key: str(value) for key, value in known.items() if value is not None}

@@ -115,7 +115,7 @@ class BranchedTable:
 
         :raises PublishError: if a newer attempt has removed the branch.
         """
-        with _Commit(self, branch):
+        with Commit(self, branch):
             # The publish after this one names this attempt's refs, so the judged work has to be on
             # them: the refs of the try that did it went when the fence was raised. Killed between
             # that and this commit, no ref names the work any more, and the next try does it again.
@@ -147,7 +147,7 @@ class BranchedTable:
 
         :raises PublishError: if a newer attempt has removed the token.
         """
-        with _Commit(self, branch):
+        with Commit(self, branch):
             self._commit(lambda: self._label(branch, summary))
         return self.metadata().refs[branch.name]
 
@@ -158,7 +158,7 @@ class BranchedTable:
         # holds back may expire one day; before the verdict nothing may.
         aged = change.manageSnapshots().setMaxRefAgeMs(branch.token, RETENTION_MS)
         aged.setMaxRefAgeMs(branch.name, RETENTION_MS).commit()
-        _append_nothing(change, summary, branch.name)
+        append_nothing(change, summary, branch.name)
         # One commit: with the guard in a commit of its own, a fence could rise between the two.
         change.commitTransaction()
 
@@ -173,7 +173,7 @@ class BranchedTable:
         :raises PublishError: if a newer attempt has removed the token, or main has moved in
             conflict.
         """
-        with _Commit(self, branch):
+        with Commit(self, branch):
             self._commit(lambda: self._move(branch, staged, summary))
         return self.metadata().refs[MAIN]
 
@@ -214,13 +214,14 @@ class BranchedTable:
             change.manageSnapshots().cherrypick(staged).commit()
         # The picked snapshot repeats what the write said, which knew no verdict; the snapshot that
         # bears it stays behind on the branch. On main, too, the last word is a judged one.
-        _append_nothing(change, summary)
+        append_nothing(change, summary)
         # Fails without the token, and then main has not moved either: all of it is one commit.
         change.manageSnapshots().removeBranch(branch.name).removeBranch(branch.token).commit()
         change.commitTransaction()
 
 
-def _append_nothing(change: Any, summary: Mapping[str, str], branch: str | None = None) -> None:
+def append_nothing(change: Any, summary: Mapping[str, str], branch: str | None = None) -> None:
+    """Add an empty snapshot that bears a summary, to a branch or to main, within a transaction."""
     append = change.newAppend()
     if branch:
         append = append.toBranch(branch)
@@ -229,7 +230,7 @@ def _append_nothing(change: Any, summary: Mapping[str, str], branch: str | None 
     append.commit()
 
 
-class _Commit:
+class Commit:
     """Says what a refused commit means: fenced off, or in conflict.
 
     Iceberg tells a missing token and a main that cannot be forwarded by the same class, so the refs

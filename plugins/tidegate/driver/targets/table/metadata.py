@@ -70,6 +70,7 @@ class Metadata:
         self.snapshots: dict[int, dict[str, Any]] = {
             snapshot["snapshot-id"]: snapshot for snapshot in document.get("snapshots", [])
         }
+        self.properties: dict[str, str] = document.get("properties", {})
         columns: dict[int, str] = {}
         for schema in document["schemas"]:
             columns |= {column["id"]: column["name"] for column in schema["fields"]}

@@ -77,7 +77,7 @@ class TableTarget:
         if not self._spark.catalog.tableExists(self._name):
             return Unmade(self)
         self._take_turn()
-        published = self._fence.published(once=self._spec.mode == "append")
+        published = self._fence.published(once=self._spec.once_a_run)
         if published is not None:
             return self._already(published)
         # Looked for before the fence is raised: raising it removes the older attempts' branches.
@@ -95,7 +95,7 @@ class TableTarget:
         """
         self._take_turn()  # of a table made since, nothing was known before
         before = self._fence.raise_()
-        if self._spec.mode == "append":
+        if self._spec.once_a_run:
             self._require_unpublished()
         # Dropped behind the fence: before it, an older attempt may still be about to publish from
         # its sidecar. Killed here, this attempt leaves its refs, and the next looks again.

@@ -1,0 +1,69 @@
+"""What a stream is asked: when it takes what has arrived, how much at once, and for how long."""
+
+import re
+from dataclasses import dataclass
+
+from tidegate.errors import SpecError, require
+
+AVAILABLE_NOW = "available_now"
+_DURATION = re.compile(r"(?P<count>\d+) (?P<unit>second|minute|hour|day)s?")
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """The settings of a stream.
+
+    :param trigger: ``available_now`` (take what has arrived since the last run, then end), or the
+        time from one micro-batch to the next, such as ``10 seconds``.
+    :param run_for: after how long the stream ends; the next run goes on from there.
+    :param max_per_batch: the most messages (of files: files) in one micro-batch, of each input.
+    :raises SpecError: if any of them cannot be, or they do not go together.
+    """
+
+    trigger: str = AVAILABLE_NOW
+    run_for: str | None = None
+    max_per_batch: int | None = None
+
+    def __post_init__(self) -> None:
+        ends = self.trigger == AVAILABLE_NOW
+        if not ends:
+            _duration("trigger", self.trigger, f"{AVAILABLE_NOW!r}, or such as '10 seconds'")
+        if self.run_for is not None:
+            _duration("run_for", self.run_for, "such as '50 minutes'")
+        require(
+            ends or self.run_for is not None,
+            f"trigger={self.trigger!r} never ends by itself; say after how long the task ends, "
+            "e.g. run_for='50 minutes': the next run goes on from there",
+        )
+        most = self.max_per_batch
+        is_count = type(most) is int and most > 0
+        require(
+            most is None or is_count,
+            f"max_per_batch={most!r}; give a whole number of messages, at least 1",
+        )
+
+    @property
+    def every(self) -> str | None:
+        """The time from one micro-batch to the next; None to end when all has been taken."""
+        if self.trigger == AVAILABLE_NOW:
+            return None
+        return self.trigger
+
+    @property
+    def seconds(self) -> float | None:
+        """After how many seconds the stream ends, if it does not before."""
+        if self.run_for is None:
+            return None
+        return _duration("run_for", self.run_for, "such as '50 minutes'")
+
+
+def _duration(name: str, value: object, example: str) -> float:
+    """Return a duration in seconds.
+
+    :raises SpecError: if it is none.
+    """
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if found is None or not int(found["count"]):
+        raise SpecError(f"{name}={value!r}; give {example}")
+    return int(found["count"]) * _SECONDS[found["unit"]]

@@ -1,0 +1,67 @@
+"""A folder of Hadoop's file systems: where a stream's checkpoint lies, on whatever storage."""
+
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from tidegate.driver.jvm import java_session, jvm_of
+
+_ASIDE = "_lost_"
+
+
+class Folder:
+    """A folder, and small files in it.
+
+    Borrowed (``sessionState().newHadoopConf()``) because Python has no Hadoop file system; without
+    it, a checkpoint could only be looked at where it lies on the driver's own disk.
+    """
+
+    def __init__(self, spark: SparkSession, uri: str) -> None:
+        self._jvm = jvm_of(spark)
+        self._path = self._jvm.org.apache.hadoop.fs.Path
+        self._conf = java_session(spark).sessionState().newHadoopConf()
+        self.uri = uri
+
+    def names(self, below: str = "") -> list[str]:
+        """Return the names in a folder below, sorted; none if there is no such folder."""
+        at = self._at(below)
+        if not self._files.exists(at):
+            return []
+        return sorted(each.getPath().getName() for each in self._files.listStatus(at))
+
+    def read(self, name: str) -> str | None:
+        """Return a file's text; None if it is not there."""
+        at = self._at(name)
+        if not self._files.exists(at):
+            return None
+        source = self._files.open(at)
+        try:
+            text: str = self._jvm.org.apache.commons.io.IOUtils.toString(source, "UTF-8")
+        finally:
+            source.close()
+        return text
+
+    def write(self, name: str, text: str) -> None:
+        """Write a new file, whole or not at all."""
+        aside = self._at(f"{name}.tmp")
+        out = self._files.create(aside, True)
+        try:
+            out.write(bytearray(text.encode()))
+        finally:
+            out.close()
+        self._files.rename(aside, self._at(name))
+
+    def move_aside(self, when: int) -> str | None:
+        """Keep what is there under another name, which is returned; None if nothing is."""
+        if not self._files.exists(self._at("")):
+            return None
+        kept = f"{self.uri}{_ASIDE}{when}"
+        self._files.rename(self._at(""), self._path(kept))
+        return kept
+
+    @property
+    def _files(self) -> Any:
+        return self._at("").getFileSystem(self._conf)
+
+    def _at(self, name: str) -> Any:
+        return self._path("/".join(filter(None, (self.uri, name))))

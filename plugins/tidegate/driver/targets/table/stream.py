@@ -1,0 +1,220 @@
+"""A table as the target of a stream: one fence an attempt, one commit to main a micro-batch.
+
+The data branch follows main from batch to batch; the token stays from the attempt's first batch to
+its end, and every commit to main moves it, so that it fails once a newer attempt has removed it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from pyspark.sql import DataFrame, SparkSession
+
+from tidegate.contract import Judgement, Outcome, Output, StageSpec, Verdict
+from tidegate.driver.gate import Gate
+from tidegate.driver.gate.facts import FileFacts
+from tidegate.driver.jvm import iceberg_table
+from tidegate.driver.targets.mark import Mark
+from tidegate.driver.targets.provenance import Provenance
+from tidegate.driver.targets.table.forward import Forward, StreamedTable
+from tidegate.driver.targets.table.metadata import MAIN, Metadata
+from tidegate.driver.targets.table.staged import InSidecar, OnBranch
+from tidegate.driver.targets.table.target import FencedTable, TableTarget
+from tidegate.errors import SpecError
+
+_LAST = "tidegate.last."
+"""Begins the table's property with a stream's last mark, which ends in the stage's key."""
+
+
+class StreamTable:
+    """The table that a stream publishes to, created as the stream begins if it is not there.
+
+    :raises SpecError: if the table's catalog is not configured.
+    """
+
+    def __init__(self, spark: SparkSession, spec: StageSpec, fingerprint: str) -> None:
+        self._spark = spark
+        self._target = TableTarget(spark, spec, fingerprint)
+        self._name = spec.target
+        self._fenced: FencedTable | None = None
+
+    def begin(self, columns: DataFrame) -> None:
+        """Fence off every older attempt of this stream, for as long as this one goes on.
+
+        :param columns: a frame of the columns that the stream writes.
+        :raises PublishError: if a newer attempt has begun.
+        """
+        if not self._spark.catalog.tableExists(self._name):
+            self._target.create(columns)
+        self._fenced = self._target.fence_off()
+
+    @property
+    def fenced(self) -> FencedTable:
+        """The table behind this attempt's fence."""
+        if self._fenced is None:
+            raise RuntimeError("a stream writes only behind its fence")
+        return self._fenced
+
+    @property
+    def location(self) -> str:
+        """Where the table's files lie."""
+        return str(iceberg_table(self._spark, self._name).location())
+
+    def main(self) -> int | None:
+        """Return the snapshot that readers see."""
+        return self.fenced.place.table.metadata().refs.get(MAIN)
+
+    def marks(self) -> Iterator[Mark]:
+        """Yield this stream's marks on main, newest first.
+
+        They end where snapshots have expired; the newest is in a property of the table too.
+        """
+        place = self.fenced.place
+        now = place.table.metadata()
+        of_history = _of_history(now, place.provenance.key)
+        newest = next(of_history, None) or _of_property(now, self._property)
+        if newest is not None:
+            yield newest
+        yield from of_history
+
+    def batch(self, mark: Mark) -> "BatchOfTable":
+        """Return the table as the target of one micro-batch.
+
+        :raises PublishError: if a newer attempt has begun.
+        """
+        fenced = self.fenced
+        place = replace(fenced.place, provenance=fenced.place.provenance.of_batch(mark))
+        now = place.table.metadata()
+        main = now.refs.get(MAIN)
+        branch = now.refs.get(place.branch.name)
+        if main is not None and branch != main:
+            # Somebody else committed to main (a compaction, an author) since the last batch.
+            place.table.adopt(place.branch, main)
+            branch = main
+        return BatchOfTable(self, FencedTable(fenced.spec, place, branch), mark)
+
+    def forward(self, staged: OnBranch, base: int | None, mark: Mark, verdict: Verdict) -> Output:
+        """Move main to a judged micro-batch, in one commit that says all of it.
+
+        :param base: the snapshot that the branch was at before the batch.
+
+        :raises PublishError: if a newer attempt has fenced this one off, or main moved in conflict.
+        """
+        judged = staged.place.provenance.judged(verdict)
+        snapshot = staged.written.snapshot
+        move = Forward(
+            branch=staged.place.branch,
+            base=base,
+            staged=snapshot,
+            summary=judged.as_summary(),
+            named=(self._property, mark.as_property(snapshot)),
+        )
+        version = StreamedTable(self._spark, self._name).forward(move)
+        return Output(target=self._name, rows=staged.rows, version=version, verdict=judged.verdict)
+
+    def reopen(self) -> None:
+        """Open the attempt's refs anew, where a publish has removed them.
+
+        :raises PublishError: if a newer attempt has begun.
+        """
+        self._fenced = self._target.fence_off()
+
+    def end(self) -> None:
+        """Remove the attempt's refs: nothing of it is under way any more."""
+        branch = self.fenced.place.branch
+        self.fenced.place.table.drop(branch.name, branch.token)
+
+    @property
+    def _property(self) -> str:
+        return f"{_LAST}{self.fenced.place.branch.key}"
+
+
+def _of_history(now: Metadata, key: str) -> Iterator[Mark]:
+    for snapshot in now.history(MAIN):
+        summary = now.summary(snapshot)
+        found = Provenance.read(summary)
+        # The snapshot with the data bears no verdict: the one on top of it does.
+        if found is not None and found.key == key and found.passed:
+            mark = Mark.read(summary)
+            if mark is not None:
+                yield mark
+
+
+def _of_property(now: Metadata, name: str) -> Mark | None:
+    text = now.properties.get(name)
+    if text is None:
+        return None
+    mark, snapshot = Mark.of_property(text)
+    if snapshot in now.snapshots:
+        # It is there and not on main: somebody has rolled main back behind it.
+        return None
+    return mark
+
+
+@dataclass(frozen=True)
+class BatchOfTable:
+    """A :class:`~.targets.target.Fenced` for one micro-batch."""
+
+    table: StreamTable
+    fenced: FencedTable
+    mark: Mark
+
+    def write_aside(self, output: object, gate: Gate) -> "StagedBatch":
+        """Write the batch to the attempt's branch, in one pass.
+
+        :raises SpecError: if it drops or retypes a column of the table.
+        :raises PublishError: if a newer attempt has begun.
+        """
+        staged = self.fenced.write_aside(output, gate)
+        if not isinstance(staged, OnBranch | InSidecar):
+            raise SpecError(f"{self.fenced.spec.target}: a stream adds rows, it merges none")
+        return StagedBatch(self.table, staged, self.mark, self.fenced.base)
+
+    def discard(self) -> None:
+        """Drop what was written aside; the token stays."""
+        self.fenced.discard()
+
+
+@dataclass(frozen=True)
+class StagedBatch:
+    """A :class:`~.targets.target.Staged` micro-batch."""
+
+    table: StreamTable
+    staged: OnBranch | InSidecar
+    mark: Mark
+    base: int | None
+    let_through: Outcome = "published"
+
+    @property
+    def frame(self) -> DataFrame:
+        """The frame that reads the batch back."""
+        return self.staged.frame
+
+    @property
+    def rows(self) -> int:
+        """How many rows were written."""
+        return self.staged.rows
+
+    @property
+    def facts(self) -> FileFacts | None:
+        """What the written files say of themselves."""
+        return self.staged.facts
+
+    def publish(self, judgement: Judgement) -> Output:
+        """Move main to the batch, in one commit; with a new column, as any stage does.
+
+        :raises PublishError: if a newer attempt has fenced this one off, or main moved in conflict.
+        """
+        staged = self.staged
+        if isinstance(staged, InSidecar):
+            output = staged.publish(judgement)
+            self.table.reopen()
+            return output
+        return self.table.forward(staged, self.base, self.mark, judgement.verdict)
+
+    def hold(self, judgement: Judgement) -> Output:
+        """Leave the batch on its branch: the next attempt judges it anew."""
+        return self.staged.hold(judgement)
+
+    def discard(self) -> None:
+        """Drop the batch, keeping the fence."""
+        self.staged.discard()

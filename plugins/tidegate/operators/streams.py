@@ -1,0 +1,91 @@
+"""The stream: what it takes besides what all stages take, and what is refused of it at parse."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from tidegate.contract import Read, SocketRead, Stream
+from tidegate.contract.stream import AVAILABLE_NOW
+from tidegate.operators.base import StageOperator
+
+
+class StreamStageOperator(StageOperator):
+    """Run a job on a stream: each micro-batch is gated and published to a table, exactly once.
+
+    The job defines ``run(<inputs by name>) -> DataFrame``; at least one of ``reads`` is a stream:
+    ``{"path": "landing/events/", "stream": True, "format": "json", "schema": "id INT"}``. The
+    others are read once an attempt. One attempt works at a time: a newer one fences it off.
+
+    :param trigger: ``available_now`` (take what has arrived since the last run, then end), or the
+        time from one micro-batch to the next, such as ``10 seconds``, which goes with ``run_for``.
+    :param run_for: after how long the task ends, such as ``50 minutes``; the next run goes on.
+    :param max_per_batch: the most messages (of files: files) in one micro-batch, of each stream.
+    """
+
+    kind = "stream"
+
+    def __init__(
+        self,
+        *,
+        trigger: str = AVAILABLE_NOW,
+        run_for: str | None = None,
+        max_per_batch: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.trigger = trigger
+        self.run_for = run_for
+        self.max_per_batch = max_per_batch
+        # Rows are added, and no run is a unit of it: `replace` would lose all but the last batch.
+        kwargs.setdefault("mode", "append")
+        # Of two runs at a time, the newer one would fence the other off.
+        kwargs.setdefault("max_active_tis_per_dag", 1)
+        super().__init__(**kwargs)
+
+    @property
+    def stream(self) -> Stream:
+        """The settings of this stream.
+
+        :raises SpecError: if they cannot be.
+        """
+        return Stream(trigger=self.trigger, run_for=self.run_for, max_per_batch=self.max_per_batch)
+
+    def opened(self) -> tuple[list[Read], dict[str, str]]:  # noqa: D102
+        reads, secured = super().opened()
+        return [self._spooled(read) for read in reads], secured
+
+    def _spooled(self, read: Read) -> Read:
+        """Return a read whose lines lie in a folder of its own, if it is of lines."""
+        if not isinstance(read, SocketRead):
+            return read
+        spool = read.spool or f"spool/{self.dag_id}.{self.task_id}/{read.name}"
+        return replace(read, spool=str(self._project.root / spool))
+
+    def check(self, *, rendered: bool = False) -> None:  # noqa: D102
+        super().check(rendered=rendered)
+        checks = self.checks(rendered)
+        told = f"mode={self.mode!r}; a stream adds rows: leave mode out"
+        checks.require(checks.waits(self.mode) or self.mode == "append", told)
+        with checks.named():
+            _ = self.stream
+        if checks.waits(self.reads):
+            return
+        known = [name for name, value in self.reads.items() if is_stream(value)]
+        later = [name for name, value in self.reads.items() if checks.waits(value)]
+        told = (
+            "none of reads is a stream; of files, write e.g. {'path': 'landing/events/', "
+            "'stream': True, 'format': 'json', 'schema': 'id INT'}; or use BatchStageOperator"
+        )
+        checks.require(known or later, told)
+        ports = [name for name in known if "socket" in self.reads[name]]
+        told = (
+            f"reads {ports}: nobody listens to a TCP port between two runs; give "
+            "trigger='10 seconds' and run_for='55 minutes', and schedule the runs close together"
+        )
+        checks.require(not ports or self.trigger != AVAILABLE_NOW, told)
+
+
+def is_stream(value: object) -> bool:
+    """Tell whether an entry of ``reads`` is a stream."""
+    return isinstance(value, Mapping) and bool(
+        value.get("stream") or {"kafka", "socket"} & value.keys()
+    )

@@ -1,0 +1,62 @@
+"""A stream in words: what was taken and published, where it stands, how far it is behind."""
+
+from tidegate.contract import Flow, MicroBatch, plain
+
+_LONGEST = 160
+_SHOWN = 3
+
+
+def flow_lines(flow: Flow | None) -> list[str]:
+    """Return the lines of a stream's log: totals, lag, the last offsets; none without a stream."""
+    if flow is None:
+        return []
+    totals = (
+        f"[strm] {_counted(flow)}; {flow.taken:,} messages read, {flow.skipped} micro-batches were "
+        f"on main already{_behind(flow)}{_rebuilt(flow)}"
+    )
+    return [plain(line) for line in (totals, *map(_told, flow.last[-_SHOWN:]))]
+
+
+def stopped_at(flow: Flow | None) -> list[str]:
+    """Return what a card says of where a stream stopped; nothing without a stream."""
+    if flow is None:
+        return []
+    told = [f"{_counted(flow)} published before{_rebuilt(flow)}"]
+    # Of a stream that failed, the last is a published one; of a closed gate, the one that is held.
+    closed = [batch for batch in flow.last[-1:] if batch.verdict == "closed"]
+    told += [f"held: {offsets(batch)}; the next run judges it anew" for batch in closed]
+    return [plain(line) for line in told]
+
+
+def offsets(batch: MicroBatch) -> str:
+    """Return which micro-batch it is, and its offsets, as Spark writes them."""
+    start = _joined(batch.start) or "the beginning"
+    return f"micro-batch {batch.number} from {start} to {_joined(batch.end)}"
+
+
+def _counted(flow: Flow) -> str:
+    return f"{flow.batches:,} micro-batches, {flow.rows:,} rows, {flow.dead:,} dead letters"
+
+
+def _behind(flow: Flow) -> str:
+    if flow.lag is None:
+        return ""
+    return f", lag {flow.lag:,} messages, {flow.behind or 0:,.0f} s behind"
+
+
+def _rebuilt(flow: Flow) -> str:
+    if flow.rebuilt is None:
+        return ""
+    return f"; checkpoint made anew: {flow.rebuilt}"
+
+
+def _told(batch: MicroBatch) -> str:
+    rows = f"{batch.rows:,} rows {batch.verdict} in {batch.seconds:.1f} s"
+    return f"       {offsets(batch)}: {rows}"
+
+
+def _joined(texts: tuple[str, ...]) -> str:
+    text = "; ".join(texts)
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST - 1]}…"

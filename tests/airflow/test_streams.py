@@ -1,0 +1,94 @@
+"""The stream's operator: what is refused while the DAG file is read, and what its driver gets."""
+
+from typing import Any
+
+import pytest
+from stages import FakeProject, context, given
+
+from tidegate import operators
+from tidegate.contract import Stream
+from tidegate.errors import SpecError
+
+EVENTS = {"path": "landing/events/", "stream": True, "format": "json", "schema": "id INT"}
+
+
+def make(project: FakeProject, **overrides: Any) -> Any:
+    arguments = {
+        "task_id": "t",
+        "dag": overrides.pop("dag", None) or project.dag(),
+        "job": "job.py",
+        "reads": {"x": EVENTS},
+        "writes": "lake.a.b",
+        "gate": "s",
+    }
+    return operators.StreamStageOperator(**{**arguments, **overrides})
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({"reads": {"x": "landing/x.csv"}}, "task 't': none of reads is a stream"),
+        ({"reads": {"x": {**EVENTS, "schema": None}}}, "task 't': .*needs a 'schema'"),
+        ({"reads": {"x": {**EVENTS, "stream": "yes"}}}, "task 't': .*stream='yes'"),
+        ({"trigger": "often"}, "task 't': trigger='often'; give 'available_now', or such as"),
+        ({"trigger": "10 seconds"}, "task 't': .*say after how long"),
+        ({"run_for": 60}, "task 't': run_for=60; give such as '50 minutes'"),
+        ({"max_per_batch": 0}, "task 't': max_per_batch=0"),
+        ({"mode": "replace"}, "task 't': mode='replace'; a stream adds rows"),
+        ({"partition": {"ds": "{{ ds }}"}}, "leave partition out to append"),
+        ({"reads": {"x": {"socket": "h:1", "schema": "a INT"}}}, "nobody listens to a TCP port"),
+        ({"reads": {"x": {"socket": "h", "schema": "a INT"}}}, "give 'host:port'"),
+        ({"job": "job.sql"}, "runs a .py file"),
+        ({"writes": "a.b"}, "names no catalog"),
+    ],
+)
+def test_a_stream_that_cannot_work_is_refused_at_parse(
+    project: FakeProject, overrides: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(SpecError, match=said):
+        make(project, **overrides)
+
+
+def test_no_other_stage_reads_a_stream(project: FakeProject) -> None:
+    with pytest.raises(SpecError, match="never see the end of: use StreamStageOperator"):
+        operators.BatchStageOperator(
+            task_id="t",
+            dag=project.dag(),
+            job="job.py",
+            reads={"x": EVENTS},
+            writes="lake.a.b",
+            gate="s",
+        )
+
+
+def test_a_stream_adds_rows_and_one_of_it_runs_at_a_time(project: FakeProject) -> None:
+    made = make(project)
+    assert (made.mode, made.max_active_tis_per_dag) == ("append", 1)
+    assert made.stream == Stream(trigger="available_now")
+
+
+def test_the_stream_may_be_a_template_in_parts(project: FakeProject) -> None:
+    path = {**EVENTS, "path": "landing/{{ params.team }}/"}
+    assert make(project, reads={"x": path}).reads["x"]["stream"] is True
+
+
+def test_the_driver_is_told_what_the_stream_is(project: FakeProject) -> None:
+    project.submit_will(outcome="published")
+    made = make(project, trigger="10 seconds", run_for="1 minute", max_per_batch=5)
+    around = context(made)
+    made.execute(around)
+    seen = given(made, around)
+    assert seen.stream == Stream(trigger="10 seconds", run_for="1 minute", max_per_batch=5)
+    assert (seen.kind, seen.mode) == ("stream", "append")
+    assert "run" not in seen.key
+    (read,) = seen.reads
+    assert read.path == f"file://{project.root}/landing/events"
+
+
+def test_lines_by_tcp_lie_in_a_folder_of_their_own(project: FakeProject) -> None:
+    port = {"socket": "h:1", "schema": "a INT"}
+    made = make(project, reads={"x": port}, trigger="1 second", run_for="1 minute")
+    around = context(made)
+    made.execute(around)
+    (read,) = given(made, around).reads
+    assert read.folder == f"{project.root}/spool/d.t/x"
