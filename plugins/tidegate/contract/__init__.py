@@ -25,7 +25,7 @@ from tidegate.contract.reads import (
 from tidegate.contract.report import Failure, Input, Outcome, Output, Report
 from tidegate.contract.secrets import carries_secret, is_secret, redaction_regex, scrub, secrets_of
 from tidegate.contract.spec import PROTOCOL, Attempt, Mode, StageSpec, Suite, digest
-from tidegate.contract.text import brief, number, plain
+from tidegate.contract.text import brief, named, number, plain
 
 __all__ = [
     "FORMATS",
@@ -60,6 +60,7 @@ __all__ = [
     "digest",
     "is_secret",
     "is_table",
+    "named",
     "number",
     "parse_read",
     "plain",
