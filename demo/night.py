@@ -12,7 +12,7 @@ from typing import Any
 from demo.server import PROJECT, AirflowServer
 from tidegate.contract import Report
 from tidegate.store import PAGE, REPORT, Store
-from tidegate.telling.wording import sentence
+from tidegate.telling.finding import sentence
 
 DAG = "nightly_flights"
 GOOD, BAD = "2013-02-08", "2013-02-12"

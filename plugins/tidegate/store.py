@@ -144,6 +144,10 @@ class Store:
         task = f"{self._run(attempt.dag_id, attempt.run_id)}/{_name(attempt.task_id)}"
         return AttemptFiles(f"{task}/map={attempt.map_index}/try={attempt.try_number}")
 
+    def below(self, files: AttemptFiles, name: str) -> str:
+        """Return where a file of an attempt lies below the root, as people are told."""
+        return f"{files.uri.removeprefix(self.root.rstrip('/')).lstrip('/')}/{name}"
+
     def earlier(self, attempt: Attempt) -> Iterator[AttemptFiles]:
         """Yield the files of an attempt's earlier tries, as far as they are there."""
         here = self.files(attempt).folder.parent

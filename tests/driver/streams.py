@@ -14,7 +14,8 @@ from specs import spec
 
 from tidegate.contract import Report, StageSpec, Stream, Suite, digest, parse_read
 from tidegate.driver.__main__ import run
-from tidegate.driver.jvm import iceberg_metadata, iceberg_table
+from tidegate.driver.jvm import iceberg_table
+from tidegate.driver.jvm.iceberg import metadata_document
 from tidegate.driver.targets.mark import NUMBER
 from tidegate.driver.targets.provenance import VERDICT
 from tidegate.driver.targets.table.metadata import MAIN, Metadata
@@ -90,7 +91,7 @@ class StreamBench:
 
     def metadata(self) -> Metadata:
         table = iceberg_table(self.spark, self.table)
-        return Metadata(json.loads(iceberg_metadata(self.spark, table)))
+        return Metadata(json.loads(metadata_document(self.spark, table)))
 
     def numbers(self) -> list[int]:
         """Return the micro-batches on main, in their order, by their judged snapshots."""

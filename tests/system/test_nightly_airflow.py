@@ -125,7 +125,11 @@ def test_a_green_stage_links_its_pages_and_says_little(
     assert links["Gate report"] == f"/tidegate/reports/{DAG}/{good_night}/{task}/-1/1"
     said = ours(server, good_night, task)
     assert 5 <= len(said) <= 40, "\n".join(said)
-    assert f"[log] {folder(project, good_night, task)}/spark.log" in said
+    where = folder(project, good_night, task)
+    root = where.parents[4]
+    placed = [line.removeprefix("[log] ") for line in said if line.startswith("[log] ")]
+    assert "".join(placed) == f"reports folder {root}{where.relative_to(root)}/spark.log"
+    assert max(map(len, said)) <= 90, "\n".join(said)
     assert (
         len(
             (folder(project, good_night, task) / "spark.log")
@@ -173,13 +177,12 @@ def test_the_bad_night_stops_at_its_gate_and_readers_notice_nothing(
     for word in (
         "GATE CLOSED",
         "suite weather_landing",
-        "wind_speed must be between",
-        "1048.36",
+        "wind_speed: 1.4 % outside [0, 200] (1 of 72), e.g. 1048.36",
         "retry  no",
     ):
         assert word in text, text
     for file in ("spark.log", "report.json"):
-        assert str(folder(project, "bad", "landing_weather") / file) in text
+        assert file in text
         assert (folder(project, "bad", "landing_weather") / file).is_file()
     assert "Gate closed" in (folder(project, "bad", "landing_weather") / "report.html").read_text()
     assert len(said) <= 40

@@ -8,7 +8,7 @@ from builders import expectation, failing, report, spec
 
 from tidegate.contract import Failure, Merge, PathRead, Report, StageSpec, parse_read
 from tidegate.errors import BY_NAME, GateClosed, JobError, SpecError, TidegateError
-from tidegate.telling.wording import sentence
+from tidegate.telling.finding import sentence
 
 
 def test_a_spec_survives_its_json() -> None:
@@ -154,7 +154,7 @@ def test_a_report_of_protocol_1_still_reads_and_tells_the_same_words() -> None:
     judged = Report.from_json(json.dumps(document)).judgement
     assert judged is not None
     told = sentence(judged.expectations[0])
-    assert told == "wind_speed must be between (0 .. 200): 1 row (1.39%) is not, e.g. 1048.36"
+    assert told == "wind_speed: 1.4 % not 0 .. 200 (1 of 72), e.g. 1048.36"
 
 
 def test_the_numbers_of_a_report_are_json_numbers() -> None:

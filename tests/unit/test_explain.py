@@ -9,7 +9,7 @@ from builders import failing, report, spec
 
 from tidegate.cli.main import main
 from tidegate.contract import Failure, Judgement, Output, Report
-from tidegate.store import REPORT, SPEC, AttemptFiles
+from tidegate.store import LOG, REPORT, SPEC, AttemptFiles
 
 
 def attempt(folder: Path, told: Report) -> AttemptFiles:
@@ -44,8 +44,9 @@ def test_a_closed_gate_is_told_by_its_card_which_names_the_files_where_they_are_
     card = capsys.readouterr().out
     assert "GATE CLOSED  nightly / clean" in card
     assert "suite flights_clean" in card
-    assert "wind_speed must be between" in card
-    assert str(tmp_path / REPORT) in card
+    assert "wind_speed: 1.4 % outside [0, 200]" in card
+    unwrapped = card.replace("\n|        ", "")
+    assert str(tmp_path / LOG) in unwrapped
     assert "elsewhere" not in card
 
 

@@ -136,7 +136,7 @@ def test_a_page_says_what_its_report_says() -> None:
     told = Seen(page(PAGES["closed"], {1: "1"})).text
     for word in (
         "Gate closed",
-        "wind_speed must be between (0 .. 200): 13 rows (1.39%) are not, e.g. 1048.36",
+        "wind_speed: 1.4 % outside [0, 200] (13 of 930), e.g. 1048.36",
         "13 of 930 do not hold",
         "50.75 %",
         "Held, not published",

@@ -27,6 +27,11 @@ def run(asked: Namespace) -> int:
         for name, other in read_published(task).items():
             log.info("[cli] %s: of %s as it is now, which is not run here", name, other)
         stage, context = stage_at(task, asked.date, asked.map_index)
+        if asked.no_publish and stage.kind == "stream":
+            raise SpecError(
+                f"task {asked.task_id!r} is a stream, which publishes each micro-batch before it "
+                "reads on: leave --no-publish out"
+            )
         is_gate = KINDS[stage.kind].publishes == "nothing"
         stage.publish = is_gate or not asked.no_publish
         try:

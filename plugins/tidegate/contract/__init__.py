@@ -31,7 +31,7 @@ from tidegate.contract.report import Failure, Input, Outcome, Output, Report
 from tidegate.contract.secrets import carries_secret, is_secret, redaction_regex, scrub, secrets_of
 from tidegate.contract.spec import PROTOCOL, Attempt, Mode, StageSpec, Suite, digest
 from tidegate.contract.stream import Stream
-from tidegate.contract.text import brief, number, plain
+from tidegate.contract.text import brief, named, number, plain
 
 __all__ = [
     "FORMATS",
@@ -77,6 +77,7 @@ __all__ = [
     "is_secret",
     "is_table",
     "merge_of",
+    "named",
     "number",
     "parse_read",
     "password_key",

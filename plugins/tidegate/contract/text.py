@@ -21,6 +21,14 @@ def brief(value: object, longest: int) -> str:
     return f"{text[: longest - 1]}…"
 
 
+def named(values: Mapping[str, Any], longest: int) -> str:
+    """Return every value with its name, as in ``carrier=UA flight=1545``; none is left out.
+
+    :param longest: how many characters a value has at the most.
+    """
+    return " ".join(f"{plain(str(name))}={brief(value, longest)}" for name, value in values.items())
+
+
 def plain(text: str) -> str:
     r"""Return ``text`` on one line, with all that a terminal or a page would obey spelled out.
 

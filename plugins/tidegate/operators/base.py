@@ -44,6 +44,7 @@ from tidegate.retry import RETRIES, RETRY_POLICY
 from tidegate.settings import history_of, project_dir, reports_store
 from tidegate.submit.arguments import SPARK_ARGUMENTS
 from tidegate.submit.secrets import Settings, check_settings, part
+from tidegate.telling.lines import WIDTH, begun, middle
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -264,10 +265,10 @@ class TaskLog:
 
     def say(self, text: str) -> None:
         """Log one line."""
-        self._operator.log.info("%s", text)
+        self._operator.log.info("%s", begun(text))
 
     def spark_ui(self, address: str) -> None:
         """Keep the address for the task's link."""
         self._operator.spark_ui = address
         self._context["ti"].xcom_push(key=SparkUiLink().xcom_key, value=address)
-        self._operator.log.info("ui %s", address)
+        self._operator.log.info("%s", middle(f"ui {address}", WIDTH))

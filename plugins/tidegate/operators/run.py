@@ -13,7 +13,7 @@ from tidegate.submit.client import ClientSubmission
 from tidegate.submit.protocol import Listener, Submission
 from tidegate.submit.secrets import Settings
 from tidegate.telling.card import card, refusal
-from tidegate.telling.green import green
+from tidegate.telling.green import green, head
 from tidegate.telling.outcome import UNBELIEVABLE, error_of, read_report
 from tidegate.telling.page import page, tries_around
 
@@ -66,11 +66,12 @@ class StageRun:
         :return: the report of an attempt that went through.
         :raises TidegateError: of the class the report names, after the failure card.
         """
-        self._head()
+        log_file = self._store.below(self._files, LOG)
+        for line in head(self._spec, self._store.root, log_file):
+            log.info("%s", line)
         try:
             report = self._attempt()
         except TidegateError as error:
-            log_file = str(self._files.path(LOG))
             for line in card(self._spec, error, self.report, log_file):
                 log.error("%s", line)
             raise
@@ -117,23 +118,6 @@ class StageRun:
                 f"[tidegate] reports_dir: {failed.strerror} at {failed.filename}; this worker must "
                 "be able to write there"
             ) from failed
-
-    def _head(self) -> None:
-        spec = self._spec
-        attempt = spec.attempt
-        log.info(
-            "[run] %s / %s  try %s  run %s",
-            attempt.dag_id,
-            attempt.task_id,
-            attempt.try_number,
-            attempt.run_id,
-        )
-        job = ""
-        if spec.job:
-            job = f"job {Path(spec.job).name}  "
-        count = len(spec.suite.document["expectations"])
-        log.info("[run] %sgate %s (%s expectations)", job, spec.suite.name, count)
-        log.info("[log] %s", self._files.path(LOG))
 
     def _keep_page(self) -> None:
         """Lay the page beside the report, for people without Airflow's UI."""

@@ -5,6 +5,7 @@ it is. Airflow and the provider are imported inside functions: while DAG files a
 seconds.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from subprocess import Popen
@@ -13,6 +14,14 @@ from typing import Any
 from tidegate.errors import SpecError
 
 Keep = Callable[[Popen[str], Iterator[str]], None]
+
+
+class _Quieter(logging.LoggerAdapter[Any]):
+    """A logger that tells at debug level what it is given at info level."""
+
+    def info(self, msg: object, *args: object, **kwargs: Any) -> None:
+        """Log at debug level."""
+        self.debug(msg, *args, **kwargs)
 
 
 def open_hook(spark: Mapping[str, Any], name: str, spec_file: Path, keep: Keep) -> Any:
@@ -28,6 +37,11 @@ def open_hook(spark: Mapping[str, Any], name: str, spec_file: Path, keep: Keep) 
 
     class StageHook(SparkSubmitHook):
         """The provider's hook, whose output goes to a file instead of the task log."""
+
+        @property
+        def log(self) -> Any:
+            """The provider's logger; its command line is hundreds of columns of little use."""
+            return _Quieter(super().log, {})
 
         def _process_spark_submit_log(self, itr: Iterator[str]) -> None:
             # Borrowed because the provider logs every line of Spark; without it, a task log has

@@ -42,7 +42,7 @@ ADVICE: dict[type[TidegateError], Advice] = {
     ),
     ResourceExhausted: Advice(
         reason="more may be free on the next try",
-        do="if it comes back: raise driver_memory or executor_memory, or let the job collect less",
+        do="if it comes back: more driver_memory or executor_memory, or collect less",
         delay=timedelta(minutes=1),
     ),
     ClusterUnavailable: Advice(
@@ -56,10 +56,7 @@ ADVICE: dict[type[TidegateError], Advice] = {
         delay=timedelta(seconds=30),
     ),
     PublishError: Advice(
-        reason=(
-            "the retry publishes what is still staged and judged, or does the work again on "
-            "what has moved"
-        ),
+        reason="it publishes what is staged, or does the work anew",
         do="check who else writes this table",
         delay=timedelta(seconds=30),
     ),

@@ -11,19 +11,26 @@ from tidegate.contract import (
     Report,
     Severity,
     StageSpec,
-    plain,
 )
 from tidegate.errors import GateClosed, TidegateError
-from tidegate.store import REPORT, AttemptFiles
+from tidegate.store import REPORT
 from tidegate.telling.advice import ADVICE, Advice
+from tidegate.telling.finding import finding, shown
 from tidegate.telling.flow import stopped_at
+from tidegate.telling.lines import WIDTH, columns, middle, shared, wrapped, wrapped_path
 from tidegate.telling.outcome import MOST_FAILURES
-from tidegate.telling.wording import PAGE_LINK, sentence
+from tidegate.telling.wording import PAGE_LINK, subject
 
 Row = tuple[str, str]
 """A mark of at most six letters, and what it is about."""
 
-_LONGEST_LINE = 318
+_MOST_LINES = 15
+_ROOM = WIDTH - 9
+"""The columns that the mark leaves for the text."""
+_WIDEST_NAME = 36
+_MOST_OF_A_STREAM = 2
+"""So many failed rules are told where three lines say how far the stream came."""
+_NOT_READ = ": nothing downstream reads it"
 VERDICTS: dict[Severity, str] = {"critical": "FAIL", "warning": "warn", "info": "noted"}
 """How a failed expectation is marked, by its severity."""
 
@@ -36,62 +43,85 @@ def card(spec: StageSpec, error: TidegateError, report: Report | None, log: str)
     advice = ADVICE[type(error)]
     suite = ""
     if isinstance(error, GateClosed):
-        suite = f"  suite {spec.suite.name}"
-    rows = [_head(spec.attempt, error, suite), *_reasons(error, report), ("retry", retry(advice))]
+        suite = spec.suite.name
+    ends = [("retry", retry(advice))]
     if report:
-        rows += [("stream", line) for line in stopped_at(report.flow)]
-        rows += _held(report)
-        rows.append(("look", f'"{PAGE_LINK}" on the task\'s page; {_report_of(spec)}'))
-    rows += [("log", log), ("do", advice.do)]
-    return _lines(rows)
+        for line in stopped_at(report.flow):
+            ends.append(("stream", middle(line, _ROOM)))
+        ends += _held(report)
+        ends.append(("look", f'"{PAGE_LINK}" on the task\'s page; {REPORT} beside the log'))
+    ends += _under("log", wrapped_path(log, _ROOM, 2))
+    ends.append(("do", advice.do))
+    return _lines(_head(spec.attempt, error, suite), _reasons(error, report), ends)
 
 
 def refusal(attempt: Attempt, error: TidegateError) -> list[str]:
     """Return the card of what was refused before a driver was started: it has left no files."""
     advice = ADVICE[type(error)]
-    rows = [_head(attempt, error), *_reasons(error, None)]
-    rows += [("retry", retry(advice)), ("do", advice.do)]
-    return _lines(rows)
+    ends = [("retry", retry(advice)), ("do", advice.do)]
+    return _lines(_head(attempt, error), _reasons(error, None), ends)
 
 
 def verdict_of(e: Expectation) -> str:
-    """Return how an expectation is marked: ``pass``, or by its severity."""
+    """Return how an expectation is marked: ``ok``, or by its severity."""
     if e.success:
-        return "pass"
+        return "ok"
     return VERDICTS[e.severity]
 
 
-def _report_of(spec: StageSpec) -> str:
-    return str(AttemptFiles(spec.folder).path(REPORT))
+def _lines(head: str, reasons: list[Row], ends: list[Row]) -> list[str]:
+    """Return the whole card; what the ends leave of its lines is shared by the reasons."""
+    rows = [("", head)]
+    room = _MOST_LINES - 1 - len(ends)
+    for place, (mark, text) in enumerate(reasons):
+        used = len(rows) - 1
+        to_come = len(reasons) - 1 - place
+        rows += _under(mark, wrapped(text, _ROOM, room - used - to_come))
+    return [f"| {mark:6} {text}".rstrip() for mark, text in (*rows, *ends)]
 
 
-def _lines(rows: list[Row]) -> list[str]:
-    return [plain(f"| {mark:6} {text}")[:_LONGEST_LINE] for mark, text in rows]
+def _under(mark: str, texts: list[str]) -> list[Row]:
+    """Return rows of which the first alone bears the mark."""
+    marks = [mark, *[""] * len(texts)]
+    return list(zip(marks, texts, strict=False))
 
 
-def _head(attempt: Attempt, error: TidegateError, suite: str = "") -> Row:
-    told = f"{_spaced(type(error).__name__)}  {attempt.dag_id} / {attempt.task_id}"
+def _head(attempt: Attempt, error: TidegateError, suite: str = "") -> str:
+    which = f"  try {attempt.try_number}"
     if attempt.map_index >= 0:
-        told += f"  copy {attempt.map_index}"
-    return "", f"{told}  try {attempt.try_number}{suite}"
+        which = f"  copy {attempt.map_index}{which}"
+    names = [attempt.dag_id, attempt.task_id]
+    if suite:
+        names.append(suite)
+        which += "  suite "
+    what = f"{_spaced(type(error).__name__)}  "
+    dag, task, *rest = shared(names, _ROOM - columns(f"{what} / {which}"))
+    return f"{what}{dag} / {task}{which}{''.join(rest)}"
 
 
 def _reasons(error: TidegateError, report: Report | None) -> list[Row]:
     if isinstance(error, GateClosed) and report and report.judgement:
-        return _failed(report.judgement)
+        most = MOST_FAILURES
+        if report.flow:
+            most = _MOST_OF_A_STREAM
+        return _failed(report.judgement, most)
     rows = [("why", line) for line in str(error).splitlines()[:3]]
     if error.cause and error.cause not in str(error):
         rows.append(("cause", error.cause))
     return rows
 
 
-def _failed(judgement: Judgement) -> list[Row]:
+def _failed(judgement: Judgement, most: int) -> list[Row]:
     failed = judgement.failed
-    rows = [(verdict_of(each), sentence(each)) for each in failed[:MOST_FAILURES]]
+    rows = [(verdict_of(each), _told(each)) for each in failed[:most]]
     left_out = len(failed) - len(rows)
     if left_out:
         rows.append(("", f"… and {left_out} more in the report"))
     return rows
+
+
+def _told(e: Expectation) -> str:
+    return f"{middle(subject(e), _WIDEST_NAME)}: {finding(e)}{shown(e)}"
 
 
 def retry(advice: Advice) -> str:
@@ -107,11 +137,13 @@ def _held(report: Report) -> list[Row]:
         return []
     row = KINDS[report.kind]
     if report.outcome != "held" or row.publishes == "nothing":
-        return [("held", f"{output.target}: nothing downstream reads it")]
+        target = middle(output.target.removeprefix("file://"), _ROOM - columns(_NOT_READ))
+        return [("held", f"{target}{_NOT_READ}")]
     see = "readers see nothing, as before"
     if output.previous:
         see = f"readers still see {row.unit} {output.previous}"
-    return [("held", f"{output.held_at} ({row.unit} {output.version}), NOT published; {see}")]
+    where = middle(output.held_at, _ROOM)
+    return _under("held", [where, f"{row.unit} {output.version}, NOT published", see])
 
 
 def _spaced(name: str) -> str:

@@ -1,31 +1,36 @@
 """A stream in words: what was taken and published, where it stands, how far it is behind."""
 
-from tidegate.contract import Flow, MicroBatch, plain
+from tidegate.contract import Flow, MicroBatch
+from tidegate.telling.lines import WIDTH, wrapped
 
 _LONGEST = 160
-_SHOWN = 3
+_MARK = "[strm] "
+_ROOM = WIDTH - len(_MARK)
 
 
 def flow_lines(flow: Flow | None) -> list[str]:
-    """Return the lines of a stream's log: totals, lag, the last offsets; none without a stream."""
+    """Return the lines of a stream's log: totals, lag, the last micro-batch; none without a stream."""
     if flow is None:
         return []
     totals = (
-        f"[strm] {_counted(flow)}; {flow.taken:,} messages read, {flow.skipped} micro-batches were "
+        f"{_counted(flow)}; {flow.taken:,} messages read, {flow.skipped} micro-batches were "
         f"on main already{_behind(flow)}{_rebuilt(flow)}"
     )
-    return [plain(line) for line in (totals, *map(_told, flow.last[-_SHOWN:]))]
+    lines = wrapped(totals, _ROOM, 3)
+    for batch in flow.last[-1:]:
+        lines += wrapped(_told(batch), _ROOM, 2)
+    return [f"{_MARK}{line}" for line in lines]
 
 
 def stopped_at(flow: Flow | None) -> list[str]:
     """Return what a card says of where a stream stopped; nothing without a stream."""
     if flow is None:
         return []
-    told = [f"{_counted(flow)} published before{_rebuilt(flow)}"]
+    told = [f"{_counted(flow)} published before"]
     # Of a stream that failed, the last is a published one; of a closed gate, the one that is held.
     closed = [batch for batch in flow.last[-1:] if batch.verdict == "closed"]
     told += [f"held: {offsets(batch)}; the next run judges it anew" for batch in closed]
-    return [plain(line) for line in told]
+    return [*told, *filter(None, [_rebuilt(flow).removeprefix("; ")])]
 
 
 def offsets(batch: MicroBatch) -> str:
@@ -52,7 +57,7 @@ def _rebuilt(flow: Flow) -> str:
 
 def _told(batch: MicroBatch) -> str:
     rows = f"{batch.rows:,} rows {batch.verdict} in {batch.seconds:.1f} s"
-    return f"       {offsets(batch)}: {rows}"
+    return f"{offsets(batch)}: {rows}"
 
 
 def _joined(texts: tuple[str, ...]) -> str:

@@ -3,7 +3,7 @@
 from tidegate.contract import Judgement, Report, StageSpec
 from tidegate.errors import DriverLost, GateClosed, TidegateError
 from tidegate.store import REPORT, AttemptFiles
-from tidegate.telling.wording import sentence
+from tidegate.telling.finding import sentence
 
 MOST_FAILURES = 4
 """How many failed expectations a card and an error name; the report has all."""

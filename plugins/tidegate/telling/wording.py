@@ -1,14 +1,12 @@
-"""Words for one expectation: what it asks and what was seen, short enough for a card."""
+"""Words for what one expectation asks: its name, its rule and its bound."""
 
 from collections.abc import Mapping
-from textwrap import shorten
 
-from tidegate.contract import Expectation, Json, brief, number, plain
+from tidegate.contract import Expectation, Json, brief, number
 
 PAGE_LINK = "Gate report"
 """What the link to the report's page is called on the task's page in Airflow."""
 _LONGEST = 120
-_LONGEST_SENTENCE = 220
 _NOT_A_BOUND = frozenset(
     {"column", "column_A", "column_B", "column_list", "mostly", "row_condition"}
     | {"condition_parser", "ignore_row_if", "result_format", "catch_exceptions"}
@@ -41,40 +39,38 @@ _BY_ARGUMENT = {
     "unexpected_rows_query": "no rows from",
 }
 
-_NO_SUBJECT = {"values": "", "column": ""}
+_NO_SUBJECT = {
+    "values": "",
+    "column": "",
+    "compound columns": "",
+    "multicolumn": "",
+    "multicolumn sum": "sum",
+    "pair values": "",
+    "pair values a": "",
+    "select column values": "",
+    "unexpected rows expectation": "query",
+}
+"""What says nothing beside the columns' names, and what says it shorter."""
 _GREATER = {False: "A > B", True: "A >= B"}
 """By ``or_equal``."""
+_OPENS = {False: "[", True: "("}
+_CLOSES = {False: "]", True: ")"}
+"""How the ends of a range are written, by whether they are outside of it."""
 
 
 def rule(e: Expectation) -> str:
     """Return ``wind_speed must be between`` for a ``…_values_to_be_between`` on that column."""
-    subject, _, verb = e.type.removeprefix("expect_").partition("_to_")
-    subject = subject.removeprefix("column_").replace("_", " ").strip()
-    subject = f"{', '.join(e.columns)} {_NO_SUBJECT.get(subject, subject)}".strip()
+    _, _, verb = e.type.partition("_to_")
     if not verb:
-        return subject
-    return f"{subject} must {verb.replace('_', ' ')}"
+        return subject(e)
+    return f"{subject(e)} must {verb.replace('_', ' ')}".strip()
 
 
-def sentence(e: Expectation) -> str:
-    """Return rule, bound, what was seen and examples, in one line of at most 220 characters."""
-    told = f"{rule(e)} ({bound(e)}): {_seen(e)}"
-    if e.examples:
-        told += f", e.g. {', '.join(e.examples)}"
-    return shorten(plain(told), _LONGEST_SENTENCE, placeholder=" …")
-
-
-def _seen(e: Expectation) -> str:
-    if e.exception is not None:
-        return e.exception
-    if e.unexpected is None:
-        return f"observed {observed(e)}"
-    share = ""
-    if e.share is not None:
-        share = f" ({e.share:.2%})"
-    if e.unexpected == 1:
-        return f"1 row{share} is not"
-    return f"{e.unexpected:,} rows{share} are not"
+def subject(e: Expectation) -> str:
+    """Return what an expectation is about: ``wind_speed``, ``flights sum``, ``table row count``."""
+    about, _, _ = e.type.removeprefix("expect_").partition("_to_")
+    about = about.removeprefix("column_").replace("_", " ").strip()
+    return f"{', '.join(e.columns)} {_NO_SUBJECT.get(about, about)}".strip()
 
 
 def bound(e: Expectation) -> str:
@@ -82,16 +78,16 @@ def bound(e: Expectation) -> str:
     kwargs = e.kwargs
     if "bound" in kwargs:  # a report of protocol 1 brings its words
         return str(kwargs["bound"])
-    asked = _asked(e.type, kwargs)
-    parts = [asked, _share(kwargs.get("mostly")), _when(kwargs.get("row_condition"))]
+    parts = [asked(e.type, kwargs), _share(kwargs.get("mostly")), when(kwargs)]
     return brief(", ".join(filter(None, parts)), 2 * _LONGEST)
 
 
-def _asked(type_: str, kwargs: Mapping[str, Json]) -> str:
-    asked = _FIXED.get(type_) or _range(kwargs) or _argument(type_, kwargs) or _rest(kwargs)
-    if not asked and "column_list" in kwargs:
+def asked(type_: str, kwargs: Mapping[str, Json]) -> str:
+    """Return what must hold of each value, or of the one that is observed."""
+    told = _FIXED.get(type_) or interval(kwargs) or _argument(type_, kwargs) or _rest(kwargs)
+    if not told and "column_list" in kwargs:
         return f"columns {brief(kwargs['column_list'], _LONGEST)}"
-    return asked
+    return told
 
 
 def _share(mostly: Json) -> str:
@@ -100,7 +96,9 @@ def _share(mostly: Json) -> str:
     return ""
 
 
-def _when(condition: Json) -> str:
+def when(kwargs: Mapping[str, Json]) -> str:
+    """Return which rows an expectation is about, as in ``where id > 1``; empty if all are."""
+    condition = kwargs.get("row_condition")
     if isinstance(condition, Mapping):
         told = condition.get("filter") or condition.get("pass_through_filter") or dict(condition)
         return f"where {brief(told, _LONGEST)}"
@@ -109,13 +107,15 @@ def _when(condition: Json) -> str:
     return ""
 
 
-def _range(kwargs: Mapping[str, Json]) -> str:
+def interval(kwargs: Mapping[str, Json]) -> str:
+    """Return a range, as in ``[0, 200]``, ``[0, 1)`` or ``>= 3``; empty if there is none."""
     low = kwargs.get("min_value")
     high = kwargs.get("max_value")
-    strict = kwargs.get("strict_min") or kwargs.get("strict_max")
-    if None not in (low, high) and not strict:
-        return f"{brief(low, 2 * _LONGEST)} .. {brief(high, 2 * _LONGEST)}"
-    return ", ".join(filter(None, (_end(kwargs, "min", ">"), _end(kwargs, "max", "<"))))
+    if low is None or high is None:
+        return _end(kwargs, "min", ">") or _end(kwargs, "max", "<")
+    opens = _OPENS[bool(kwargs.get("strict_min"))]
+    closes = _CLOSES[bool(kwargs.get("strict_max"))]
+    return f"{opens}{brief(low, 2 * _LONGEST)}, {brief(high, 2 * _LONGEST)}{closes}"
 
 
 def _end(kwargs: Mapping[str, Json], end: str, sign: str) -> str:
@@ -131,26 +131,27 @@ def _end(kwargs: Mapping[str, Json], end: str, sign: str) -> str:
 def _argument(type_: str, kwargs: Mapping[str, Json]) -> str:
     if type_.endswith("_a_to_be_greater_than_b"):
         return _GREATER[bool(kwargs.get("or_equal"))]
-    given = [name for name in _BY_ARGUMENT if name in kwargs]
+    given = _given(kwargs)
     if not given:
         return ""
-    told = f"{_BY_ARGUMENT[given[0]]} {brief(kwargs[given[0]], _LONGEST)}"
+    told = f"{_BY_ARGUMENT[given[0]]} {argument(kwargs)}"
     if "_not_" in type_:
         return f"not {told}"
     return told
 
 
+def argument(kwargs: Mapping[str, Json]) -> str:
+    """Return the set, pattern or value that is asked for; empty if there is none."""
+    given = _given(kwargs)
+    if not given:
+        return ""
+    return brief(kwargs[given[0]], _LONGEST)
+
+
+def _given(kwargs: Mapping[str, Json]) -> list[str]:
+    return [name for name in _BY_ARGUMENT if name in kwargs]
+
+
 def _rest(kwargs: Mapping[str, Json]) -> str:
     given = [name for name in kwargs if name not in _NOT_A_BOUND]
     return ", ".join(f"{name} = {brief(kwargs[name], 40)}" for name in given)
-
-
-def observed(e: Expectation) -> str:
-    """Return what was seen: a value, or the share of unexpected values."""
-    if e.observed is not None:
-        return brief(e.observed, _LONGEST)
-    if e.share is not None:
-        return f"{number(e.share * 100)} % unexpected"
-    if e.withheld and e.exception is None:
-        return "withheld (pii)"
-    return ""

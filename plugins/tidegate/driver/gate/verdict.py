@@ -4,13 +4,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tidegate.contract import Expectation, Json, Judgement, Suite, Verdict, brief, columns_of
+from tidegate.contract import Expectation, Json, Judgement, Suite, Verdict, brief, columns_of, named
 from tidegate.driver.gate.bounded import bounded, shown_kwargs
 from tidegate.driver.gate.document import Entry
 from tidegate.driver.gate.pii import hidden_of
 
 _LONGEST_EXCEPTION = 300
 _LONGEST_EXAMPLE = 40
+_LONGEST_KEY = 100
+"""A key is told whole: cut, it names no row."""
+_LONGEST_ROW = 400
 _EXAMPLES = 3
 _NO_TEXT = "raised without a text"
 _RAISED = "raised; its text is withheld, because the suite has pii columns"
@@ -64,7 +67,7 @@ def _expectation(
     detail = result.result or {}
     shown = _Values(None, ())
     if not secret:
-        shown = _Values(bounded(detail.get("observed_value")), examples(detail))
+        shown = _Values(bounded(detail.get("observed_value")), examples(configuration.type, detail))
     return Expectation(
         id=str(entry.get("id") or place),
         type=configuration.type,
@@ -91,11 +94,24 @@ def is_secret(suite: Suite, entry: Entry, result: Any) -> bool:
     return any(hidden.seen_by(entry["type"], each) for each in (entry.get("kwargs", {}), filled))
 
 
-def examples(detail: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return at most three of the unexpected values, each at most forty characters long."""
+def examples(kind: str, detail: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return at most three of the unexpected values, each at most forty characters long.
+
+    Values of several columns that belong together each have their column's name, and keys that are
+    not unique are told whole.
+    """
+    longest = _LONGEST_EXAMPLE
+    if kind.endswith("_to_be_unique"):
+        longest = _LONGEST_KEY
     listed = detail.get("partial_unexpected_list") or ()
     seen = [value for value in listed if value is not None]
-    return tuple(brief(value, _LONGEST_EXAMPLE) for value in seen[:_EXAMPLES])
+    return tuple(_example(value, longest) for value in seen[:_EXAMPLES])
+
+
+def _example(value: object, longest: int) -> str:
+    if isinstance(value, Mapping):
+        return brief(named(value, longest), _LONGEST_ROW)
+    return brief(value, longest)
 
 
 def _share(detail: Mapping[str, Any]) -> float | None:

@@ -10,6 +10,7 @@ from tidegate.contract import Expectation, Failure, Judgement, Report, brief, nu
 from tidegate.errors import BY_NAME, GateClosed, TidegateError
 from tidegate.telling.advice import ADVICE
 from tidegate.telling.card import retry, verdict_of
+from tidegate.telling.finding import observed, sentence
 from tidegate.telling.page.facts import (
     Fact,
     attempt_facts,
@@ -19,7 +20,7 @@ from tidegate.telling.page.facts import (
     readers_still_see,
     spark_facts,
 )
-from tidegate.telling.wording import bound, observed, rule, sentence
+from tidegate.telling.wording import bound, rule
 
 _MOST_REASONS = 4
 _LONGEST_SEEN = 200
