@@ -9,7 +9,7 @@ _ROOM = WIDTH - len(_MARK)
 
 
 def flow_lines(flow: Flow | None) -> list[str]:
-    """Return the lines of a stream's log: totals, lag, the last micro-batch; none without a stream."""
+    """Return a stream's log: totals, lag, its last micro-batch; nothing without a stream."""
     if flow is None:
         return []
     totals = (
