@@ -102,7 +102,7 @@ def test_a_closed_gate_is_gate_closed(project: FakeProject) -> None:
     task = batch(project)
     at = context(task)
     with pytest.raises(
-        GateClosed, match="1 critical of 1 expectations failed on 100 rows: id must not be null"
+        GateClosed, match="1 critical of 1 expectations failed on 100 rows: id: 2 % null"
     ):
         task.execute(at)
     assert not at["outlet_events"]

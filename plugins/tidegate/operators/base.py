@@ -232,7 +232,7 @@ class StageOperator(BaseOperator):
         spec = StageSpec(
             kind=self.kind,
             attempt=attempt,
-            reads=(),
+            reads=tuple(project.absolute(read) for read in reads),
             suite=project.suite(self.gate),
             params={**times(context), **self._rendered_params(context), **self.partition},
             folder=reports_store().files(attempt).uri,
