@@ -42,7 +42,7 @@ with DAG("days", schedule=None, start_date=datetime(2013, 1, 1, tz="UTC")) as da
 JOB = "def run(events):\n    return events.select('id', 'v')\n"
 MESSAGES = 3000
 BAD_EVERY = 100
-KILLS = int(os.environ.get("STREAM_KILLS", "4"))
+KILLS = int(os.environ.get("STREAM_KILLS", "2"))
 """At random moments; ``make kills N=50`` has more."""
 SEED = int(os.environ.get("STREAM_SEED", "11"))
 STEPS = {
