@@ -1,7 +1,7 @@
 """Opening a stage's inputs: each by the file of its source, each at one fixed state of the data."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -48,7 +48,7 @@ class Opened:
     offered: Mapping[str, object]
     inputs: tuple[Input, ...]
     states: tuple[str, ...]
-    letters: Mapping[str, Letters]
+    letters: Mapping[str, Letters] = field(default_factory=dict)
     feeds: tuple[Feed, ...] = ()
 
 
