@@ -85,7 +85,7 @@ def _require_connection(conn_id: str) -> None:
         raise SpecError(
             f"there is no Airflow connection {conn_id!r}. For Spark on this machine: "
             f"airflow connections add {conn_id} --conn-type spark --conn-host 'local[*]'; "
-            "for a cluster use its master (spark://host:7077, yarn, k8s://…)\n"
+            "for a cluster use its master (spark://host:7077, yarn, k8s://…); "
             f"without Airflow's server: export AIRFLOW_CONN_{conn_id.upper()}="
             """'{"conn_type": "spark", "host": "local[*]"}'"""
         ) from missing
