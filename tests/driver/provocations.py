@@ -190,11 +190,6 @@ def driver_heap(spark: SparkSession, folder: Path) -> None:
     spark.sparkContext._jvm.java.nio.ByteBuffer.allocate(2**31 - 1)
 
 
-@call("no Kafka jar", None)
-def no_kafka_jar(spark: SparkSession, folder: Path) -> None:
-    spark.read.format("kafka").option("subscribe", "flights").load()
-
-
 @call("no S3 jar", None)
 def no_s3_jar(spark: SparkSession, folder: Path) -> None:
     spark.read.csv("s3a://bucket/flights.csv")
@@ -208,7 +203,7 @@ def jdbc_refused(spark: SparkSession, folder: Path) -> None:
 
 @call("no JDBC driver", None)
 def no_jdbc_driver(spark: SparkSession, folder: Path) -> None:
-    spark.read.format("jdbc").options(url="jdbc:postgresql://127.0.0.1:1/x", dbtable="x").load()
+    spark.read.format("jdbc").options(url="jdbc:oracle:thin:@127.0.0.1:1/x", dbtable="x").load()
 
 
 @call("unknown host", "ClusterUnavailable")
