@@ -168,7 +168,7 @@ TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
     "hops_encoder": lambda spark: jvm.hops_encoder(spark).schema(),
     "iceberg_table": lambda spark: jvm.iceberg_table(spark, TABLE).currentSnapshot(),
     "metadata_document": lambda spark: iceberg_refs(spark)["main"],
-    "metadata_location": lambda spark: iceberg.metadata_location(jvm.iceberg_table(spark, TABLE)),
+    "metadata_version": lambda spark: iceberg.metadata_version(jvm.iceberg_table(spark, TABLE)),
     "current_snapshot": lambda spark: jvm.current_snapshot(spark, TABLE),
     "delta_version": lambda spark: delta.delta_version(spark, "x", "forPath") is None,
     "entries_at": lambda spark: files.entries_at(spark, str(JVM))[0].path == f"file:{JVM}",

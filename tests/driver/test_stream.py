@@ -281,6 +281,26 @@ def test_a_stateful_job_is_an_ordinary_job(bench: StreamBench) -> None:
     assert "state" in report.failure.message
 
 
+def test_a_stateful_batch_that_main_has_leaves_its_state_all_the_same(bench: StreamBench) -> None:
+    job = "def run(events):\n    return events.dropDuplicates(['id'])\n"
+    bench.land(1)
+    bench.run(job=job)
+    (bench.checkpoint() / "commits" / "0").unlink()
+    (bench.checkpoint() / "commits" / ".0.crc").unlink()
+    bench.land(1, 2)
+    code, report = bench.run(job=job, run_id="r2")
+    assert (code, bench.ids()) == (0, [1, 2])
+    assert report.flow is not None
+    assert report.flow.skipped == 1
+
+
+def test_a_job_may_observe_numbers_of_its_own(bench: StreamBench) -> None:
+    lines = "from pyspark.sql import functions as F\n\n\ndef run(events):\n"
+    bench.land(1)
+    code, _ = bench.run(job=f"{lines}    return events.observe('m', F.count('*').alias('n'))\n")
+    assert (code, bench.ids()) == (0, [1])
+
+
 @pytest.mark.parametrize(
     ("job", "error", "said"),
     [

@@ -110,12 +110,17 @@ class StageSpec:
         """
         attempt = self.attempt
         scope = dict(self.partition)
-        if self.mode != "replace" and self.stream is None:
+        if self.adds and self.publish:
             scope = {"run_id": attempt.run_id}
         key: list[Any] = [attempt.dag_id, attempt.task_id, attempt.map_index, scope]
         if not self.publish:
             key.append("only judged")
         return json.dumps(key, sort_keys=True)
+
+    @property
+    def adds(self) -> bool:
+        """Whether each run adds to the rows of the runs before, and replaces none as a whole."""
+        return self.mode != "replace" and self.stream is None
 
     @property
     def once_a_run(self) -> bool:

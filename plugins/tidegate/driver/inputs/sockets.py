@@ -51,6 +51,7 @@ class Receiver(Thread):
                 with self._connected() as server:
                     self._take(server, spool)
                 spool.end_line()
+                self._over.wait(_CUT_SECONDS)  # who closes at once is not asked without end
         finally:
             spool.close()
 
@@ -76,6 +77,8 @@ class Receiver(Thread):
                 data = server.recv(_PIECE)
             except TimeoutError:
                 data = None  # the server is silent: what has come is handed on
+            except ConnectionError:
+                data = b""  # it was killed or restarted: as if it had closed, and asked anew
             if data == b"":
                 return
             spool.add(data or b"")

@@ -8,14 +8,15 @@ from pyspark.sql import SparkSession
 from tidegate.driver.jvm import jvm_of
 
 
-def metadata_location(table: Any) -> str | None:
-    """Return where the current metadata of Iceberg's own table lies; None if nobody says.
+def metadata_version(table: Any) -> str:
+    """Return what tells one version of Iceberg's own table from any other.
 
-    Borrowed (``operations().current()``) because no public name tells one version of a table from
-    another; without it, the same document is read again at every step.
+    Borrowed (``operations().current()``) because no public name does; without it, the same document
+    is read again at every step. With the table's own id: a table that is dropped and made anew has
+    files of the same names.
     """
-    location: str | None = table.operations().current().metadataFileLocation()
-    return location
+    current = table.operations().current()
+    return f"{current.uuid()} {current.metadataFileLocation()}"
 
 
 def metadata_document(spark: SparkSession, table: Any) -> bytes:

@@ -93,7 +93,9 @@ class Watch:
         known = [lag for lag in lags if lag is not None]
         if known:
             self._lag = sum(known)
-        newest = [row["newest"] for row in progress.observedMetrics.values() if row["newest"]]
+        # A job may observe numbers of its own, which have no such name.
+        told = [row.asDict().get("newest") for row in progress.observedMetrics.values()]
+        newest = list(filter(None, told))
         if not self._lag:
             self._behind = 0.0
         elif newest:

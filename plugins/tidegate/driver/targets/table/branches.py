@@ -20,7 +20,7 @@ from pyspark.sql import SparkSession
 
 from tidegate.driver.diagnose import chain_of, decisive_of
 from tidegate.driver.jvm import iceberg_table
-from tidegate.driver.jvm.iceberg import metadata_document, metadata_location
+from tidegate.driver.jvm.iceberg import metadata_document, metadata_version
 from tidegate.driver.targets.provenance import FINGERPRINT, MERGES
 from tidegate.driver.targets.table.metadata import MAIN, Branch, Metadata
 from tidegate.errors import ClusterUnavailable, PublishError, ResourceExhausted, SpecError
@@ -41,7 +41,7 @@ class BranchedTable:
     def __init__(self, spark: SparkSession, name: str) -> None:
         self._spark = spark
         self.name = name
-        self._seen: tuple[str | None, Metadata] | None = None
+        self._seen: tuple[str, Metadata | None] = ("", None)
 
     def _load(self) -> Any:
         try:
@@ -58,11 +58,11 @@ class BranchedTable:
     def metadata(self) -> Metadata:
         """Return the table's current metadata, which is read once for each of its versions."""
         table = self._load()
-        location = metadata_location(table)
-        if self._seen and location and self._seen[0] == location:
-            return self._seen[1]
-        now = Metadata(json.loads(metadata_document(self._spark, table)))
-        self._seen = (location, now)
+        version = metadata_version(table)
+        known, now = self._seen
+        if now is None or version != known:
+            now = Metadata(json.loads(metadata_document(self._spark, table)))
+            self._seen = (version, now)
         return now
 
     def _commit(self, change: Callable[[], None]) -> None:

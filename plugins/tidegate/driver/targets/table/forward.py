@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tidegate.driver.targets.table.branches import BranchedTable, Commit, append_nothing
+from tidegate.driver.targets.table.branches import BranchedTable, Commit, append_nothing, fenced_off
 from tidegate.driver.targets.table.metadata import MAIN, Branch
 
 
@@ -40,6 +40,9 @@ class StreamedTable(BranchedTable):
 
     def _forward(self, move: Forward) -> None:
         now = self.metadata()
+        if move.branch.name not in now.refs:
+            # A newer attempt has removed it while this one judged.
+            raise fenced_off(self.name, now, move.branch)
         change = self._load().newTransaction()
         # Rows are not judged beside what others wrote: where main has moved, they are picked.
         picks = now.refs.get(MAIN) not in (None, move.base)
