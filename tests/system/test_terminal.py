@@ -74,8 +74,9 @@ def test_every_command_of_the_document_does_what_it_says(terminal: Terminal) -> 
     validate, rehearsal, real, explained = done.values()
     assert "5 stages checked; errors: 0" in validate
     assert "not published, as asked" in rehearsal
-    assert "published 930 rows as snapshot" in real
-    assert "published 930 rows as snapshot" in explained
+    for told in (real, explained):
+        assert "published 930 rows, verdict" in told
+        assert "[end] snapshot " in told
     assert terminal.published() is not None
 
 

@@ -121,7 +121,7 @@ def _times(report: Report) -> list[str]:
     """Return the seconds of the steps that took any, and what Spark measured."""
     told = [f"{name} {seconds:.1f}" for name, seconds in report.steps.items()]
     steps = [step for step in told if not step.endswith(" 0.0")]
-    whole = f"{sum(report.steps.values()):.1f} s: {' '.join(steps)}"
+    whole = [f"{sum(report.steps.values()):.1f} s: ", *(f"{step} " for step in steps)]
     spark = report.spark
     parts = []
     if spark.get("input_rows") is not None:
@@ -132,7 +132,7 @@ def _times(report: Report) -> list[str]:
     parts.append(_if_any("skew {}x", spark.get("skew")))
     parts.append(_if_any("{} failed tasks, recovered", spark.get("failed_tasks")))
     measures = [f"{part}, " for part in parts if part]
-    lines = wrapped(whole, _ROOM, 2)
+    lines = filled(whole, _ROOM, 2)
     if measures:
         lines += filled([*measures[:-1], measures[-1].rstrip(", ")], _ROOM, 2)
     return _marked("[sum]", lines)
