@@ -154,7 +154,10 @@ def test_killed_at_any_step_by_anyone_the_retry_publishes_once(project: Project,
     assert result["snapshot_id"] == table.main()
     assert table.rows() == rows + ROWS
     assert table.refs() == refs
-    if step == "before the publish":
+    if step == "before the publish" and published:
+        # The driver of the killed task had let go before it was ended, and came to its publish.
+        assert "already published by try" in retry.log()
+    elif step == "before the publish":
         assert "no work was done again" in retry.log()
     if step == "after the publish":
         assert "already published by try 1" in retry.log()
