@@ -6,8 +6,6 @@ question whether an error is the machinery's, and the reading of the log that a 
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from tidegate.errors import (
     ClusterUnavailable,
@@ -16,40 +14,8 @@ from tidegate.errors import (
     PublishError,
     ResourceExhausted,
     SpecError,
-    TidegateError,
 )
-
-Reading = Literal["text", "condition", "sqlstate", "judging", "tail"]
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One exception of a cause chain."""
-
-    name: str
-    text: str
-    condition: str | None = None
-    sqlstate: str | None = None
-    place: str = ""  # the piece of a query that it is about
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """One way to know a failure.
-
-    :param by: what ``pattern`` is matched against: the ``text`` of the whole chain of exceptions,
-        any ``condition`` in it from its start, the deciding exception's ``sqlstate`` from its
-        start, the text of one exception met while ``judging``, or the ``tail`` of what a lost
-        driver printed.
-    :param machinery: whether it says nothing about the data or the suite, also while judging.
-    """
-
-    by: tuple[Reading, ...]
-    pattern: str
-    error: type[TidegateError]
-    means: str
-    machinery: bool = False
-
+from tidegate.rules import Fact, Reading, Rule
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -77,6 +43,7 @@ RULES: tuple[Rule, ...] = (
         means="PYSPARK_PYTHON names no Python",
     ),
     Rule(
+        # Before a session there is no condition to be asked for.
         by=("text", "tail"),
         pattern=r"\[INVALID_(DRIVER|EXECUTOR)_MEMORY\]",
         error=SpecError,
@@ -98,7 +65,10 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         by=("text",),
-        pattern=r"(NoSuch\w+|NoClassDefFound|AbstractMethod|Class(Change|Format|Version))Error",
+        pattern=(
+            r"NoSuchMethodError|NoSuchFieldError|NoClassDefFoundError|AbstractMethodError"
+            r"|IncompatibleClassChangeError|ClassFormatError|UnsupportedClassVersionError"
+        ),
         error=SpecError,
         means="a jar is damaged, or made for another version of Spark, Scala or Java",
         machinery=True,
@@ -296,5 +266,6 @@ def rule_of_tail(lines: Iterable[str]) -> tuple[Rule, str] | None:
 def _applies(rule: Rule, by: str, text: str) -> bool:
     if by not in rule.by:
         return False
-    find = re.match if by in ("condition", "sqlstate") else re.search
-    return find(rule.pattern, text) is not None
+    if by in ("condition", "sqlstate"):
+        return re.match(rule.pattern, text) is not None
+    return re.search(rule.pattern, text) is not None

@@ -18,7 +18,7 @@ from provocations import ERRORS, provoke
 from pyspark.sql import SparkSession
 
 from tidegate.driver.diagnose import chain_of, decisive_of
-from tidegate.failures import Fact
+from tidegate.rules import Fact
 
 CORPUS = Path(__file__).parents[1] / "recorded" / "failures.json"
 LONGEST = 240

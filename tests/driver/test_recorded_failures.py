@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from record_failures import record, recorded
 
 from tidegate.driver.diagnose import decisive_of
-from tidegate.failures import Fact
+from tidegate.rules import Fact
 
 RECORDED = recorded()
 

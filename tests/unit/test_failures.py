@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tidegate.errors import ClusterUnavailable, ResourceExhausted, SpecError
-from tidegate.failures import Fact, is_machinery, rule_of, rule_of_tail
+from tidegate.failures import is_machinery, rule_of, rule_of_tail
+from tidegate.rules import Fact
 
 CORPUS = Path(__file__).parents[1] / "recorded" / "failures.json"
 RECORDED: list[dict[str, Any]] = json.loads(CORPUS.read_text(encoding="utf-8"))["failures"]
@@ -99,3 +100,8 @@ def test_what_java_says_is_told_without_py4js_part_and_its_trace() -> None:
     assert fact.text == "X: [INVALID_DRIVER_MEMORY] too little"
     (fact,) = chain_of(RuntimeError("plain: text"), None)
     assert fact.text == "plain: text"
+
+
+def test_an_error_of_a_library_that_sounds_like_a_missing_class_is_the_jobs() -> None:
+    raised = Fact("NoSuchTableError", "orders")  # SQLAlchemy's
+    assert rule_of([raised], raised) is None

@@ -10,7 +10,7 @@ import pytest
 from tidegate.contract import Failure, Suite
 from tidegate.driver.withheld import withhold
 from tidegate.errors import BY_NAME, DataError, PublishError, SpecError, TidegateError
-from tidegate.failures import Fact
+from tidegate.rules import Fact
 from tidegate.store import LOG, TOLD, AttemptFiles
 from tidegate.submit.lost import lost
 

@@ -13,7 +13,8 @@ from tidegate.contract import Failure
 from tidegate.driver.jvm import java_causes
 from tidegate.driver.withheld import behind, job_line, withhold
 from tidegate.errors import DriverLost, JobError, TidegateError
-from tidegate.failures import Fact, rule_of
+from tidegate.failures import rule_of
+from tidegate.rules import Fact
 
 _GENERIC = (
     "FAILED_READ_FILE",

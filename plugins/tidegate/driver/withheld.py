@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from tidegate.contract import Failure
 from tidegate.errors import TidegateError
-from tidegate.failures import Fact
+from tidegate.rules import Fact
 
 _WITHHELD = "its text is withheld, because the suite has pii columns: the Spark log has it"
 _FRAMES = 40

@@ -16,7 +16,7 @@ from runpy import run_module
 
 run_module("tidegate.driver", run_name="__main__")
 """
-_GROUND = ("__init__.py", "errors.py", "failures.py", "store.py")
+_GROUND = ("__init__.py", "errors.py", "failures.py", "rules.py", "store.py")
 """What the driver imports of the package besides its own wing and the contract."""
 
 

@@ -7,7 +7,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from tidegate.driver.jvm import is_down, java_causes
-from tidegate.failures import Fact, is_machinery
+from tidegate.failures import is_machinery
+from tidegate.rules import Fact
 
 
 def is_crash(error: BaseException, spark: SparkSession) -> bool:

@@ -13,7 +13,7 @@ from py4j.protocol import Py4JError
 from pyspark import SparkContext
 from pyspark.sql import Column, DataFrame, SparkSession
 
-from tidegate.failures import Fact
+from tidegate.rules import Fact
 
 _LONGEST = 600
 _LONGEST_PIECE = 100

@@ -6,7 +6,7 @@ from pyspark.sql import SparkSession
 
 from tidegate.driver.diagnose import chain_of
 from tidegate.errors import DataError
-from tidegate.failures import Fact
+from tidegate.rules import Fact
 
 _LOSS = "KAFKA_DATA_LOSS"
 _OUT_OF_RANGE = "OffsetOutOfRangeException"
