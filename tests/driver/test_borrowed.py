@@ -16,8 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from tidegate.driver import jvm
-from tidegate.driver.jvm import catalogs, delta, files, iceberg, kept, plans, streams
-from tidegate.driver.jvm.hadoop import Folder
+from tidegate.driver.jvm import catalogs, delta, files, hadoop, iceberg, kept, plans, streams
 
 DRIVER = Path(__file__).resolve().parents[2] / "plugins" / "tidegate" / "driver"
 JVM = DRIVER / "jvm" / "__init__.py"
@@ -150,7 +149,7 @@ def seen_of_a_stream(spark: SparkSession) -> bool:
 
 
 def test_a_folder_of_any_storage_is_read_and_written(spark: SparkSession, tmp_path: Path) -> None:
-    folder = Folder(spark, f"{tmp_path}/deep")
+    folder = hadoop.Folder(spark, f"{tmp_path}/deep")
     assert (folder.names(), folder.read("a/b"), folder.move_aside(1)) == ([], None, None)
     folder.write("a/b", "text")
     assert (folder.names("a"), folder.read("a/b")) == (["b"], "text")
@@ -171,6 +170,7 @@ TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
     "metadata_version": lambda spark: iceberg.metadata_version(jvm.iceberg_table(spark, TABLE)),
     "current_snapshot": lambda spark: jvm.current_snapshot(spark, TABLE),
     "delta_version": lambda spark: delta.delta_version(spark, "x", "forPath") is None,
+    "located": lambda spark: hadoop.located(spark, f"file://{JVM}")[0].getScheme() == "file",
     "entries_at": lambda spark: files.entries_at(spark, str(JVM))[0].path == f"file:{JVM}",
     "start_jvm": lambda spark: jvm.start_jvm() is None,
     "is_down": lambda spark: jvm.is_down(spark) is False,

@@ -28,7 +28,8 @@ class PathRead:
 
     :param min_files: with fewer files than that, the stage fails before it begins.
     :param version: of a Delta table; without it, the one of the moment.
-    :raises SpecError: if the format is not given and cannot be told from the path's ending.
+    :raises SpecError: if the format is not given and cannot be told from the path's ending, or a
+        stream is given no schema.
     """
 
     name: str

@@ -8,8 +8,17 @@ from tidegate.contract import KINDS, Expectation, Input, Judgement, Output, Repo
 from tidegate.telling.card import verdict_of
 from tidegate.telling.finding import finding, shown
 from tidegate.telling.flow import flow_lines
-from tidegate.telling.lines import WIDTH, begun, columns, filled, middle, padded, shared, wrapped
-from tidegate.telling.lines import wrapped_path as path_lines
+from tidegate.telling.lines import (
+    WIDTH,
+    begun,
+    columns,
+    filled,
+    middle,
+    padded,
+    shared,
+    wrapped,
+    wrapped_path,
+)
 from tidegate.telling.wording import subject
 
 _MOST_INPUTS = 4
@@ -43,8 +52,8 @@ def head(spec: StageSpec, root: str, log: str) -> list[str]:
         f"[run] {dag} / {task}{which}",
         f"[run] {middle(f'run {attempt.run_id}', _ROOM)}",
         f"[run] {'  '.join(names)}{of_suite}",
-        *_marked("[log]", path_lines(f"reports folder {root}", _ROOM, 2)),
-        *_marked("[log]", path_lines(log, _ROOM, 2)),
+        *_marked("[log]", wrapped_path(f"reports folder {root}", _ROOM, 2)),
+        *_marked("[log]", wrapped_path(log, _ROOM, 2)),
     ]
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pyspark.sql import SparkSession
 
-from tidegate.driver.jvm import java_session, jvm_of
+from tidegate.driver.jvm.hadoop import located
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,12 +20,10 @@ class Entry:
 def entries_at(spark: SparkSession, path: str) -> list[Entry]:
     """Return what lies at a path or glob.
 
-    Borrowed (``sessionState().newHadoopConf()``) because Python has no Hadoop file system; without
-    it, a retry could not tell whether its inputs are the ones that were judged.
+    Borrowed (``globStatus``) as in :func:`~.hadoop.located`; without it, a retry could not tell
+    whether its inputs are the ones that were judged.
     """
-    conf = java_session(spark).sessionState().newHadoopConf()
-    location = jvm_of(spark).org.apache.hadoop.fs.Path(path)
-    files = location.getFileSystem(conf)
+    files, location = located(spark, path)
     entries = []
     for status in files.globStatus(location) or []:
         inside = files.getContentSummary(status.getPath())

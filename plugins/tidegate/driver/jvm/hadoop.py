@@ -1,4 +1,4 @@
-"""A folder of Hadoop's file systems: where a stream's checkpoint lies, on whatever storage."""
+"""Hadoop's file systems, and a folder on one: where a stream's checkpoint lies."""
 
 from typing import Any
 
@@ -9,17 +9,25 @@ from tidegate.driver.jvm import java_session, jvm_of
 _ASIDE = "_lost_"
 
 
-class Folder:
-    """A folder, and small files in it.
+def located(spark: SparkSession, uri: str) -> tuple[Any, Any]:
+    """Return Hadoop's file system of a path or glob, and the path as Hadoop has it.
 
     Borrowed (``sessionState().newHadoopConf()``) because Python has no Hadoop file system; without
-    it, a checkpoint could only be looked at where it lies on the driver's own disk.
+    it, only what lies on the driver's own disk could be looked at.
+
+    :raises Py4JJavaError: if Hadoop has no file system for it.
     """
+    conf = java_session(spark).sessionState().newHadoopConf()
+    path = jvm_of(spark).org.apache.hadoop.fs.Path(uri)
+    return path.getFileSystem(conf), path
+
+
+class Folder:
+    """A folder, and small files in it."""
 
     def __init__(self, spark: SparkSession, uri: str) -> None:
         self._jvm = jvm_of(spark)
-        self._path = self._jvm.org.apache.hadoop.fs.Path
-        self._conf = java_session(spark).sessionState().newHadoopConf()
+        self._files, _ = located(spark, uri)
         self.uri = uri
 
     def names(self, below: str = "") -> list[str]:
@@ -56,12 +64,11 @@ class Folder:
         if not self._files.exists(self._at("")):
             return None
         kept = f"{self.uri}{_ASIDE}{when}"
-        self._files.rename(self._at(""), self._path(kept))
+        self._files.rename(self._at(""), self._path_of(kept))
         return kept
 
-    @property
-    def _files(self) -> Any:
-        return self._at("").getFileSystem(self._conf)
-
     def _at(self, name: str) -> Any:
-        return self._path("/".join(filter(None, (self.uri, name))))
+        return self._path_of("/".join(filter(None, (self.uri, name))))
+
+    def _path_of(self, uri: str) -> Any:
+        return self._jvm.org.apache.hadoop.fs.Path(uri)

@@ -6,7 +6,7 @@ from typing import Any
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
-from tidegate.driver.jvm import java_session, jvm_of
+from tidegate.driver.jvm.hadoop import located
 
 
 def kept_rdds(spark: SparkSession) -> frozenset[int]:
@@ -36,7 +36,7 @@ def reaches(spark: SparkSession, folder: str) -> bool:
     Iceberg has file systems of its own, which Spark's checkpoints cannot use.
     """
     try:
-        _file_system(spark, folder)
+        located(spark, folder)
     except Py4JJavaError:  # no class for the scheme, or one that finds no credentials
         return False
     return True
@@ -45,14 +45,9 @@ def reaches(spark: SparkSession, folder: str) -> bool:
 def remove_folders(spark: SparkSession, pattern: str) -> None:
     """Remove the folders of a name or glob, and all in them, on whatever Hadoop reaches.
 
-    Borrowed (``newHadoopConf``) because Python has no Hadoop file system; without it, a cluster's
-    checkpoints would pile up.
+    Borrowed (``globStatus``) as in :func:`~.hadoop.located`; without it, a cluster's checkpoints
+    would pile up.
     """
-    files = _file_system(spark, pattern)
-    for status in files.globStatus(jvm_of(spark).org.apache.hadoop.fs.Path(pattern)) or ():
+    files, path = located(spark, pattern)
+    for status in files.globStatus(path) or ():
         files.delete(status.getPath(), True)
-
-
-def _file_system(spark: SparkSession, folder: str) -> Any:
-    conf = java_session(spark).sessionState().newHadoopConf()
-    return jvm_of(spark).org.apache.hadoop.fs.Path(folder).getFileSystem(conf)

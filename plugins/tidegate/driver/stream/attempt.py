@@ -6,7 +6,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from tidegate.contract import Flow, KafkaRead, Output, PathRead, Read, StageSpec, Stream
@@ -25,7 +25,8 @@ from tidegate.driver.stream.watch import Watch
 from tidegate.driver.targets.mark import Mark
 from tidegate.driver.targets.settle import Settled
 from tidegate.driver.targets.table.stream import StreamTable
-from tidegate.errors import DataError, SpecError
+from tidegate.driver.targets.table.target import frame_of
+from tidegate.errors import DataError
 
 START_OVER = "start_over"
 """The param by which a run asks for it."""
@@ -51,7 +52,7 @@ class StreamAttempt:
         :param output: what the job made of its streams.
         :raises TidegateError: as the steps do.
         """
-        frame = _streaming(output)
+        frame = frame_of(output, self.spec)
         with self.record.step("fence"):
             self.table.begin(frame)
             self.letters.begin()
@@ -193,10 +194,3 @@ def _secured(read: Read, spec: StageSpec) -> Read:
 
 def _is_stream(read: Read) -> bool:
     return bool(getattr(read, "stream", False))
-
-
-def _streaming(output: object) -> DataFrame:
-    if not isinstance(output, DataFrame):
-        given = type(output).__name__
-        raise SpecError(f"run() returned {given}; return a pyspark DataFrame")
-    return output

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 
 from pyspark.sql import SparkSession
 
-from tidegate.contract import StageSpec
+from tidegate.contract import StageSpec, digest
 from tidegate.driver.jvm.kept import kept_rdds, reaches, release_rdds, remove_folders
 from tidegate.store import AttemptFiles
 
@@ -67,5 +66,5 @@ def _beginning(spark: SparkSession, spec: StageSpec) -> str | None:
     warehouse = spark.conf.get(f"spark.sql.catalog.{catalog}.warehouse", None)
     if not warehouse:
         return None
-    stage = sha256(spec.key.encode()).hexdigest()[:16]
+    stage = digest(spec.key.encode())[:16]
     return f"{warehouse}/tidegate_checkpoints_{stage}_"
