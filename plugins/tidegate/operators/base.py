@@ -18,7 +18,6 @@ from tidegate.contract import (
     merge_of,
     parse_read,
 )
-from tidegate.errors import SpecError
 from tidegate.links import GateReportLink, SparkUiLink
 from tidegate.operators.attempt import this_attempt, times
 from tidegate.operators.checks import Checks, templated, unknown_told
@@ -142,7 +141,7 @@ class StageOperator(BaseOperator):
         checks.writes(self.writes)
         checks.mode(self.mode, self.partition, self.keys)
         checks.job(self.job)
-        try:
+        with checks.named():
             check_settings(self.spark)
             if self.dag is not None:
                 others = [task for task in self.dag.tasks if task.task_id != self.task_id]
@@ -151,11 +150,6 @@ class StageOperator(BaseOperator):
                 if not rendered:
                     refuse_a_group_of_rivals(self)
                 self._check_files(checks)
-        except SpecError as wrong:
-            if str(wrong).startswith("task "):
-                raise
-            # The same words, but for the task; Airflow shows both tracebacks, if there are two.
-            raise SpecError(f"task {self.task_id!r}: {wrong}") from None
 
     def _check_files(self, checks: Checks) -> None:
         if self.job and not checks.waits(self.job):

@@ -75,13 +75,16 @@ class Checks:
 
     @contextmanager
     def named(self) -> Iterator[None]:
-        """Name the task in what is refused within.
+        """Name the task in what is refused within, unless it is named already.
 
         :raises SpecError: as the block does.
         """
         try:
             yield
         except SpecError as wrong:
+            if str(wrong).startswith("task "):
+                raise
+            # The same words, but for the task; Airflow shows both tracebacks, if there are two.
             raise SpecError(f"task {self.task_id!r}: {wrong}") from None
 
     def waits(self, value: object) -> bool:
@@ -171,11 +174,9 @@ class Checks:
         self.require(is_plain or KINDS[self.kind].publishes == "table", told)
 
     def _merges(self, mode: object, keys: object) -> bool:
-        try:
+        with self.named():
+            # Which task it is, merge_of cannot know.
             return merge_of(mode, keys) is not None
-        except SpecError as wrong:
-            # The same words, but for the task: which one it is, merge_of cannot know.
-            raise SpecError(f"task {self.task_id!r}: {wrong}") from None
 
     def _is_partition(self, partition: object) -> bool:
         if not isinstance(partition, Mapping):

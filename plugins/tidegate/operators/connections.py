@@ -28,28 +28,34 @@ def connected(reads: Iterable[Read]) -> tuple[list[Read], dict[str, str]]:
     found: list[Read] = []
     passwords: dict[str, str] = {}
     for read in reads:
-        if isinstance(read, KafkaRead):
-            served, secured = kafka.served(read)
-            found.append(served)
-            passwords |= secured
-            continue
-        if not isinstance(read, JdbcRead):
-            found.append(read)
-            continue
-        connection = _connection(read)
-        found.append(_addressed(read, connection))
-        if connection.password:
-            passwords[password_key(read.jdbc)] = connection.password
+        each, secured = _connected(read)
+        found.append(each)
+        passwords |= secured
     return found, passwords
 
 
-def _connection(read: JdbcRead) -> Any:
+def _connected(read: Read) -> tuple[Read, dict[str, str]]:
+    if isinstance(read, KafkaRead) and read.conn_id:
+        told = '; add one of type kafka, whose extra is {"bootstrap.servers": "host:9092", …}'
+        return kafka.served(read, _connection(read, read.conn_id, told).extra_dejson)
+    if not isinstance(read, JdbcRead):
+        return read, {}
+    told = (
+        f": airflow connections add {read.jdbc} --conn-type postgres --conn-host … --conn-login …"
+    )
+    connection = _connection(read, read.jdbc, told)
+    secured = {}
+    if connection.password:
+        secured[password_key(read.jdbc)] = connection.password
+    return _addressed(read, connection), secured
+
+
+def _connection(read: Read, conn_id: str, told: str) -> Any:
     try:
-        return BaseHook.get_connection(read.jdbc)
+        return BaseHook.get_connection(conn_id)
     except AirflowNotFoundException as missing:
         raise SpecError(
-            f"reads[{read.name!r}]: there is no Airflow connection {read.jdbc!r}: "
-            f"airflow connections add {read.jdbc} --conn-type postgres --conn-host … --conn-login …"
+            f"reads[{read.name!r}]: there is no Airflow connection {conn_id!r}{told}"
         ) from missing
 
 

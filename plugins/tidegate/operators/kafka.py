@@ -10,7 +10,7 @@ from typing import Any
 
 from tidegate.contract import KafkaRead, is_secret
 from tidegate.contract.feeds import SECURED
-from tidegate.errors import SpecError, require
+from tidegate.errors import require
 
 _SAME = (
     "bootstrap.servers",
@@ -38,17 +38,17 @@ _LOGIN = {
 }
 
 
-def served(read: KafkaRead) -> tuple[KafkaRead, dict[str, str]]:
+def served(read: KafkaRead, extra: Mapping[str, Any]) -> tuple[KafkaRead, dict[str, str]]:
     """Return a read with the servers of its connection, and what secures the way there.
 
+    :param extra: the connection's.
     :return: the latter as conf that travels in the spec's file alone, see ``StageSpec.conf``.
-    :raises SpecError: if there is no such connection, or it lacks what it needs.
+    :raises SpecError: if the connection lacks what it needs.
     """
-    if not read.conn_id:
-        return read, {}
-    settings = java_settings(read.conn_id, _extra(read.conn_id))
+    conn_id = str(read.conn_id)
+    settings = java_settings(conn_id, extra)
     servers = settings.pop("bootstrap.servers", "")
-    require(servers, f"connection {read.conn_id!r}: its extra names no 'bootstrap.servers'")
+    require(servers, f"connection {conn_id!r}: its extra names no 'bootstrap.servers'")
     plain: dict[str, str] = {}
     secured: dict[str, str] = {}
     for key, value in settings.items():
@@ -91,18 +91,3 @@ def _login(conn_id: str, settings: Mapping[str, str], extra: Mapping[str, Any]) 
 def _quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
-
-
-def _extra(conn_id: str) -> Mapping[str, Any]:
-    from airflow.sdk.bases.hook import BaseHook
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
-    try:
-        connection = BaseHook.get_connection(conn_id)
-    except AirflowNotFoundException as missing:
-        raise SpecError(
-            f"there is no Airflow connection {conn_id!r}; add one of type kafka, whose extra is "
-            '{"bootstrap.servers": "host:9092", …}'
-        ) from missing
-    extra: Mapping[str, Any] = connection.extra_dejson
-    return extra
