@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 from tidegate.contract import Judgement, Merge, Outcome, Output
 from tidegate.driver.gate.facts import FileFacts
 from tidegate.driver.targets.provenance import FINGERPRINT
-from tidegate.driver.targets.table.branches import BranchedTable, fenced_off
+from tidegate.driver.targets.table.branches import fenced_off
 from tidegate.driver.targets.table.file_facts import facts_of_added, facts_of_live
 from tidegate.driver.targets.table.merge import MergeRows, check_keys, to_store
 from tidegate.driver.targets.table.metadata import MAIN
@@ -164,11 +164,10 @@ def rows_to_merge(frame: DataFrame, merge: Merge, added: list[str], place: Place
         f"judge='table' wants them in the table by then; add them first (ALTER TABLE {table} ADD "
         "COLUMN …), or judge the rows",
     )
-    rows = put_aside(frame, place)
-    snapshot = BranchedTable(place.spark, place.sidecar).metadata().refs.get(MAIN)
-    counted = replace(place, provenance=replace(place.provenance, rows=rows))
-    aside = RowsToMerge(counted, merge, added, snapshot, rows)
-    check_keys(aside.all_rows, merge, rows, table)
+    written = put_aside(frame, place)
+    counted = replace(place, provenance=replace(place.provenance, rows=written.rows))
+    aside = RowsToMerge(counted, merge, added, written.snapshot, written.rows)
+    check_keys(aside.all_rows, merge, written.rows, table)
     return aside
 
 

@@ -22,7 +22,7 @@ from tidegate.errors import PublishError
 
 @dataclass(frozen=True)
 class Written:
-    """What a write left on the branch: its snapshot (None: it added and removed nothing)."""
+    """What a write left aside: its snapshot (None: it added and removed nothing), its rows."""
 
     snapshot: int | None
     rows: int
@@ -54,8 +54,8 @@ def added_records(now: Metadata, ref: str) -> int:
     return int(now.summary(head).get("added-records", 0))
 
 
-def put_aside(frame: DataFrame, place: Place) -> int:
-    """Write a frame to the attempt's sidecar, in one pass; return how many rows it has.
+def put_aside(frame: DataFrame, place: Place) -> Written:
+    """Write a frame to the attempt's sidecar, in one pass.
 
     :raises PublishError: if a newer attempt has begun.
     """
@@ -66,7 +66,8 @@ def put_aside(frame: DataFrame, place: Place) -> int:
     # Not IF NOT EXISTS: one that is there is another driver's of this very attempt.
     create_table(frame, place.sidecar)
     place.writer(frame, place.sidecar).append()
-    return added_records(BranchedTable(place.spark, place.sidecar).metadata(), MAIN)
+    after = BranchedTable(place.spark, place.sidecar).metadata()
+    return Written(after.refs.get(MAIN), added_records(after, MAIN))
 
 
 @contextmanager
@@ -183,8 +184,13 @@ class InSidecar:
     place: Place
     mode: WriteMode
     added: list[str]
-    rows: int
+    written: Written
     let_through: Outcome = field(default="published", init=False)
+
+    @property
+    def rows(self) -> int:
+        """How many rows were written, as Iceberg counted them."""
+        return self.written.rows
 
     @property
     def frame(self) -> DataFrame:
@@ -194,11 +200,9 @@ class InSidecar:
     @property
     def facts(self) -> FileFacts | None:
         """What the written files say of themselves."""
-        place = self.place
-        written = BranchedTable(place.spark, place.sidecar).metadata().refs.get(MAIN)
-        if written is None:
+        if self.written.snapshot is None:
             return FileFacts(rows=0)
-        return facts_of_added(place.spark, place.sidecar, written)
+        return facts_of_added(self.place.spark, self.place.sidecar, self.written.snapshot)
 
     def publish(self, judgement: Judgement) -> Output:
         """Add the columns, copy the rows to the branch, and move main, in this order.
@@ -221,11 +225,10 @@ class InSidecar:
 
     def hold(self, judgement: Judgement) -> Output:
         """Leave the judged rows in the sidecar; the table's schema stays as it is."""
-        sidecar = BranchedTable(self.place.spark, self.place.sidecar).metadata()
         return Output(
             target=self.place.table.name,
             rows=self.rows,
-            version=sidecar.refs.get(MAIN),
+            version=self.written.snapshot,
             previous=self.place.table.metadata().refs.get(MAIN),
             held_at=self.place.sidecar,
         )

@@ -248,8 +248,7 @@ class FencedTable:
     def _beside(self, frame: DataFrame, added: list[str], gate: Gate) -> InSidecar:
         place = self.place
         gate.plan(frame.schema)
-        rows = put_aside(frame, place)
-        return InSidecar(place, write_mode(self.spec), added, rows)
+        return InSidecar(place, write_mode(self.spec), added, put_aside(frame, place))
 
     def _to_merge(
         self, rows: DataFrame, merge: Merge, added: list[str], gate: Gate
