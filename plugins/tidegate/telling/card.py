@@ -28,8 +28,6 @@ _MOST_LINES = 15
 _ROOM = WIDTH - 9
 """The columns that the mark leaves for the text."""
 _WIDEST_NAME = 36
-_MOST_OF_A_STREAM = 2
-"""So many failed rules are told where three lines say how far the stream came."""
 _NOT_READ = ": nothing downstream reads it"
 VERDICTS: dict[Severity, str] = {"critical": "FAIL", "warning": "warn", "info": "noted"}
 """How a failed expectation is marked, by its severity."""
@@ -52,14 +50,15 @@ def card(spec: StageSpec, error: TidegateError, report: Report | None, log: str)
         ends.append(("look", f'"{PAGE_LINK}" on the task\'s page; {REPORT} beside the log'))
     ends += _under("log", wrapped_path(log, _ROOM, 2))
     ends.append(("do", advice.do))
-    return _lines(_head(spec.attempt, error, suite), _reasons(error, report), ends)
+    room = _MOST_LINES - 1 - len(ends)
+    return _lines(_head(spec.attempt, error, suite), _reasons(error, report, room), ends)
 
 
 def refusal(attempt: Attempt, error: TidegateError) -> list[str]:
     """Return the card of what was refused before a driver was started: it has left no files."""
     advice = ADVICE[type(error)]
     ends = [("retry", retry(advice)), ("do", advice.do)]
-    return _lines(_head(attempt, error), _reasons(error, None), ends)
+    return _lines(_head(attempt, error), _reasons(error, None, _MOST_LINES), ends)
 
 
 def verdict_of(e: Expectation) -> str:
@@ -99,12 +98,10 @@ def _head(attempt: Attempt, error: TidegateError, suite: str = "") -> str:
     return f"{what}{dag} / {task}{which}{''.join(rest)}"
 
 
-def _reasons(error: TidegateError, report: Report | None) -> list[Row]:
+def _reasons(error: TidegateError, report: Report | None, room: int) -> list[Row]:
     if isinstance(error, GateClosed) and report and report.judgement:
-        most = MOST_FAILURES
-        if report.flow:
-            most = _MOST_OF_A_STREAM
-        return _failed(report.judgement, most)
+        # One line is for those that are left out.
+        return _failed(report.judgement, min(MOST_FAILURES, room - 1))
     rows = [("why", line) for line in str(error).splitlines()[:3]]
     if error.cause and error.cause not in str(error):
         rows.append(("cause", error.cause))
