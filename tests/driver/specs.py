@@ -1,14 +1,17 @@
 """Builders with full defaults: a test names only what it is about."""
 
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
+import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
 from tidegate.contract import Attempt, Expectation, Judgement, Output, StageSpec, Suite
 from tidegate.driver.gate.facts import FileFacts
 from tidegate.driver.targets.target import Fenced, Staged, Target
+from tidegate.errors import PublishError
 
 _clock = count(1_700_000_000_000)
 
@@ -111,3 +114,43 @@ class Stepwise:
         self._begun = None
         self._staged = None
         return staged
+
+
+STEPS: dict[str, Callable[[Stepwise, DataFrame], object]] = {
+    "begin": lambda target, data: target.begin(),
+    "stage": lambda target, data: target.stage(data),
+    "publish": lambda target, data: target.publish(PASS),
+}
+
+
+def wake_up_late(
+    older: Stepwise,
+    newer: Stepwise,
+    asleep_before: str,
+    newer_ends: str,
+    rows: tuple[DataFrame, DataFrame],
+    look: Callable[[], object],
+) -> None:
+    """Have an attempt sleep before a step, a newer one end meanwhile, and see the older one fenced.
+
+    :param rows: of the older attempt, and of the newer.
+    :param look: what readers see.
+    """
+    steps = list(STEPS)
+    at = steps.index(asleep_before)
+    for step in steps[:at]:
+        STEPS[step](older, rows[0])
+    newer.begin()
+    if newer_ends != "failed":
+        newer.stage(rows[1])
+    if newer_ends == "published":
+        newer.publish(PASS)
+    elif newer_ends == "held":
+        newer.hold(CLOSED)
+    elif newer_ends == "failed":
+        newer.discard()
+    before = look()
+    with pytest.raises(PublishError, match="fenced off"):
+        for step in steps[at:]:
+            STEPS[step](older, rows[0])
+    assert look() == before

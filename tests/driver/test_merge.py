@@ -1,13 +1,12 @@
 """Merging: what readers see of rows that replace rows by their keys, whoever interferes."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
-from specs import CLOSED, PASS, Stepwise, Verdict, spec
+from specs import CLOSED, PASS, Stepwise, Verdict, spec, wake_up_late
 
 from tidegate.contract import Judgement, Merge, Output, StageSpec
 from tidegate.driver.diagnose import diagnose
@@ -348,13 +347,6 @@ def test_others_that_always_publish_first_leave_it_to_the_retry(
     assert tidy(spark, table)
 
 
-STEPS: dict[str, Callable[[Stepwise, DataFrame], object]] = {
-    "begin": lambda target, data: target.begin(),
-    "stage": lambda target, data: target.stage(data),
-    "publish": lambda target, data: target.publish(PASS),
-}
-
-
 @pytest.mark.parametrize("merge", [ON_ID, WHOLE])
 @pytest.mark.parametrize("asleep_before", ["begin", "stage", "publish"])
 @pytest.mark.parametrize("newer_ends", ["published", "held", "failed", "running"])
@@ -364,24 +356,8 @@ def test_an_older_attempt_is_fenced_at_whatever_point_it_wakes_up(
     publish(spark, asked(table, merge=merge), rows(spark, (1, "a")))
     zombie = stepwise(spark, asked(table, "r2", merge, try_number=1), "f")
     newer = stepwise(spark, asked(table, "r2", merge, try_number=2), "g")
-    steps = list(STEPS)
-    at = steps.index(asleep_before)
-    for step in steps[:at]:
-        STEPS[step](zombie, rows(spark, (1, "zombie"), (2, "zombie")))
-    newer.begin()
-    if newer_ends != "failed":
-        newer.stage(rows(spark, (1, "newer")))
-    if newer_ends == "published":
-        newer.publish(PASS)
-    elif newer_ends == "held":
-        newer.hold(CLOSED)
-    elif newer_ends == "failed":
-        newer.discard()
-    before = seen(spark, table)
-    with pytest.raises(PublishError, match="fenced off"):
-        for step in steps[at:]:
-            STEPS[step](zombie, rows(spark, (1, "zombie"), (2, "zombie")))
-    assert seen(spark, table) == before
+    data = (rows(spark, (1, "zombie"), (2, "zombie")), rows(spark, (1, "newer")))
+    wake_up_late(zombie, newer, asleep_before, newer_ends, data, lambda: seen(spark, table))
     if newer_ends == "running":
         newer.publish(PASS)
         assert seen(spark, table) == [(1, "newer")]

@@ -1,6 +1,6 @@
 """Publishing to Iceberg: what readers see, before and after, whoever interferes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from time import sleep
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pyarrow import RecordBatch
 from pyspark.sql import DataFrame, SparkSession
-from specs import CLOSED, PASS, Stepwise, Verdict, spec
+from specs import CLOSED, PASS, STEPS, Stepwise, Verdict, spec, wake_up_late
 
 from tidegate.contract import Judgement, Output, StageSpec
 from tidegate.driver.targets.provenance import Provenance
@@ -267,13 +267,6 @@ def test_a_retry_comes_behind_its_earlier_try_whatever_the_clock_says(
         publish(spark, earlier_run, frame(spark, 5))
 
 
-STEPS: dict[str, Callable[[Stepwise, DataFrame], object]] = {
-    "begin": lambda target, data: target.begin(),
-    "stage": lambda target, data: target.stage(data),
-    "publish": lambda target, data: target.publish(PASS),
-}
-
-
 @pytest.mark.parametrize("asleep_before", ["begin", "stage", "publish"])
 @pytest.mark.parametrize("newer_ends", ["published", "held", "failed", "running"])
 def test_an_older_attempt_is_fenced_at_whatever_point_it_wakes_up(
@@ -282,24 +275,8 @@ def test_an_older_attempt_is_fenced_at_whatever_point_it_wakes_up(
     publish(spark, spec(table, partition=DAY), frame(spark, 1))
     zombie = stepwise(spark, spec(table, partition=DAY, run_id="r2", try_number=1), "f")
     newer = stepwise(spark, spec(table, partition=DAY, run_id="r2", try_number=2), "g")
-    steps = list(STEPS)
-    at = steps.index(asleep_before)
-    for step in steps[:at]:
-        STEPS[step](zombie, frame(spark, 7))
-    newer.begin()
-    if newer_ends != "failed":
-        newer.stage(frame(spark, 2))
-    if newer_ends == "published":
-        newer.publish(PASS)
-    elif newer_ends == "held":
-        newer.hold(CLOSED)
-    elif newer_ends == "failed":
-        newer.discard()
-    before = seen(spark, table)
-    with pytest.raises(PublishError, match="fenced off"):
-        for step in steps[at:]:
-            STEPS[step](zombie, frame(spark, 7))
-    assert seen(spark, table) == before
+    data = (frame(spark, 7), frame(spark, 2))
+    wake_up_late(zombie, newer, asleep_before, newer_ends, data, lambda: seen(spark, table))
     if newer_ends == "running":
         newer.publish(PASS)
         assert len(seen(spark, table)) == 2
