@@ -27,7 +27,7 @@ tpch: setup
 up: setup  ## Start Airflow with the DAGs and its UI, ready to trigger by hand
 	python -m demo.up
 
-test: setup .tidegate/chromium  ## Run every test: seconds first, real servers last
+test: setup .tidegate/chromium .tidegate/postgresql  ## Run every test: seconds first, real servers last
 	python -m pytest
 
 N ?= 40
@@ -70,6 +70,12 @@ clean:  ## Remove what the other targets made: the environment, landed data, tab
 .tidegate/chromium: .venv/.installed
 	mkdir -p .tidegate
 	command -v chromium >/dev/null || { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium fonts-dejavu-core; } > .tidegate/chromium.log 2>&1 || echo "no Chromium, and it cannot be installed (.tidegate/chromium.log): tests of the page in a browser skip"
+	touch $@
+
+# Tests read a PostgreSQL of their own by JDBC, and say why they skip where there is none.
+.tidegate/postgresql: .venv/.installed
+	mkdir -p .tidegate
+	test -x "$$(command -v initdb || ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | tail -n 1)" || { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends postgresql; } > .tidegate/postgresql.log 2>&1 || echo "no PostgreSQL, and it cannot be installed (.tidegate/postgresql.log): tests of reads by JDBC skip"
 	touch $@
 
 landing/.landed: .venv/.installed demo/land.py

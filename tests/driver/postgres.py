@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NEEDED = ("initdb", "pg_ctl", "psql")
+DEBIANS = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")))
+"""Debian's package puts the server's programs on nobody's PATH."""
 USER, PASSWORD = "tester", "correct horse battery"
 
 
@@ -32,8 +34,12 @@ class Postgres:
         )  # fmt: skip
 
 
+def program(name: str) -> str | None:
+    return shutil.which(name, path=os.pathsep.join([os.environ["PATH"], *DEBIANS]))
+
+
 def is_missing() -> bool:
-    return any(shutil.which(name) is None for name in NEEDED)
+    return None in map(program, NEEDED)
 
 
 @contextmanager
@@ -51,10 +57,19 @@ def serving() -> Iterator[Postgres]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     data = str(folder / "data")
-    init = ["initdb", "-D", data, "-U", USER, "-A", "scram-sha-256", f"--pwfile={password}"]
+    init = [
+        str(program("initdb")),
+        "-D",
+        data,
+        "-U",
+        USER,
+        "-A",
+        "scram-sha-256",
+        f"--pwfile={password}",
+    ]
     settings = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
     log = str(folder / "log")
-    start = ["pg_ctl", "-D", data, "-w", "-l", log, "-o", settings, "start"]
+    start = [str(program("pg_ctl")), "-D", data, "-w", "-l", log, "-o", settings, "start"]
     subprocess.run([*as_user, *init], check=True, capture_output=True, cwd=folder)
     subprocess.run(
         [*as_user, *start], check=True, cwd=folder, stdout=subprocess.DEVNULL, timeout=60
@@ -62,6 +77,6 @@ def serving() -> Iterator[Postgres]:
     try:
         yield Postgres(port)
     finally:
-        stop = ["pg_ctl", "-D", data, "-m", "immediate", "stop"]
+        stop = [str(program("pg_ctl")), "-D", data, "-m", "immediate", "stop"]
         subprocess.run([*as_user, *stop], check=True, capture_output=True, cwd=folder)
         shutil.rmtree(folder)
