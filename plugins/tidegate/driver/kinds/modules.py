@@ -49,11 +49,17 @@ def _located(name: str) -> Any:
 
 
 def _found(name: str) -> ModuleSpec | None:
-    outer = name.rpartition(".")[0]
+    outer, _, inner = name.rpartition(".")
     if not outer:
         return PathFinder.find_spec(name)
-    package = _found(outer)
-    return PathFinder.find_spec(name, getattr(package, "submodule_search_locations", None) or ())
+    places = list(getattr(_found(outer), "submodule_search_locations", None) or ())
+    try:
+        return PathFinder.find_spec(name, places)
+    except KeyError:
+        # A folder without a file, in a package that is not imported: Python asks the package.
+        folder = ModuleSpec(name, None, is_package=True)
+        folder.submodule_search_locations = [f"{place}/{inner}" for place in places]
+        return folder
 
 
 def _bytes(located: Any) -> bytes:
