@@ -40,6 +40,11 @@ class Block:
         return self.language == "python" and re.search(r"^def run\(", self.text, re.M) is not None
 
     @property
+    def is_test(self) -> bool:
+        """Whether it is a test of its page's job, to be run beside it."""
+        return self.language == "python" and re.search(r"^def test_", self.text, re.M) is not None
+
+    @property
     def is_expectation(self) -> bool:
         """Whether it defines an expectation of the author's own, to be asked."""
         return self.language == "python" and "great_expectations" in self.text

@@ -1,14 +1,17 @@
 """Every piece of a DAG in the documents becomes a DAG; every command of Airflow is one."""
 
 import ast
+import runpy
 import shlex
 from pathlib import Path
 from textwrap import indent
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.documents import BLOCKS, Block, in_language, placed
 
+from tidegate.errors import DriverLost, GateClosed
 from tidegate.operators.base import StageOperator
 
 OPEN_DAG = """
@@ -63,7 +66,8 @@ def files_named(text: str) -> list[tuple[str, str]]:
 
 
 PYTHON = in_language("python")
-PIECES = [each for each in PYTHON if not (each.is_job or each.is_expectation)]
+PIECES = [each for each in PYTHON if not (each.is_job or each.is_test or each.is_expectation)]
+TELLING = [each for each in PYTHON if "on_failure_callback" in each.text]
 
 
 @pytest.mark.parametrize("block", placed(PIECES))
@@ -88,6 +92,23 @@ def test_a_dag_or_a_piece_of_one_parses_and_survives_serialisation(
     ]  # if mapped: of what
     assert [kind for kind in kinds if not issubclass(kind, StageOperator)] == []
     assert DagSerialization.to_dict(dag)
+
+
+@pytest.mark.parametrize("block", placed(TELLING))
+@pytest.mark.parametrize("failure", [GateClosed("late"), DriverLost("late"), None])
+def test_a_callback_tells_a_failure(
+    block: Block, failure: Exception | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for folder, name in files_named(block.text):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_text('{"name": "s", "expectations": []}')
+    dag_path = tmp_path / "dags" / "told.py"
+    dag_path.parent.mkdir()
+    dag_path.write_text(block.text)
+    tell = runpy.run_path(str(dag_path))["tell"]
+    tell({"exception": failure, "ti": SimpleNamespace(task_id="clean_orders")})
+    whom = {GateClosed: "owner of the data"}.get(type(failure), "on call")
+    assert caplog.messages == [f"{whom}: task clean_orders: {failure}"]
 
 
 def commands() -> list[Any]:

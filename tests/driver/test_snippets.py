@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -27,9 +28,11 @@ ROWS = [
 ]
 """Flights, with every column that a document's job names."""
 JOBS = [block for block in in_language("python") if block.is_job]
+TESTS = [block for block in in_language("python") if block.is_test]
 EXPECTATIONS = [block for block in in_language("python") if block.is_expectation]
 SQL = in_language("sql")
-QUERIES = [block for block in SQL if not block.text.startswith("CALL")]
+HELD = [block for block in SQL if "VERSION AS OF" in block.text]
+QUERIES = [block for block in SQL if not block.text.startswith("CALL") and block not in HELD]
 CALLS = [block for block in SQL if block.text.startswith("CALL")]
 
 
@@ -52,6 +55,21 @@ def test_a_job_runs_on_a_few_rows(block: Block, flights: DataFrame, tmp_path: Pa
         assert train(run, offered).metrics
 
 
+@pytest.mark.parametrize("block", placed(TESTS))
+def test_a_test_of_a_job_passes_beside_the_job_of_its_page(
+    block: Block, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job,) = [each for each in JOBS if each.file == block.file]
+    (path,) = re.findall(r'run_path\("(.+?)"\)', block.text)
+    (tmp_path / path).parent.mkdir()
+    (tmp_path / path).write_text(job.text)
+    monkeypatch.chdir(tmp_path)
+    defined: dict[str, Any] = {"__name__": "test_job"}
+    exec(block.compiled(), defined)
+    for name in re.findall(r"^def (test_\w+)", block.text, re.M):
+        defined[name]()
+
+
 @pytest.mark.parametrize("block", placed(EXPECTATIONS))
 def test_an_expectation_of_ones_own_is_asked(block: Block, spark: SparkSession) -> None:
     exec(block.compiled(), {"__name__": "rules"})
@@ -68,6 +86,18 @@ def test_a_sql_job_runs_on_a_few_rows(block: Block, flights: DataFrame, tmp_path
     job.write_text(block.text)
     flights.createOrReplaceTempView("flights")
     assert sql.produce(flights.sparkSession, job, {"ds": DAY}).count() > 0
+
+
+@pytest.mark.parametrize("block", placed(HELD))
+def test_a_held_branch_is_a_version(block: Block, spark: SparkSession, flights: DataFrame) -> None:
+    (branch,) = re.findall(r"VERSION AS OF '(\w+)'", block.text)
+    flights.where("false").writeTo("lake.flights.clean").using("iceberg").create()
+    spark.sql(f"ALTER TABLE lake.flights.clean CREATE BRANCH {branch}")
+    flights.writeTo(f"lake.flights.clean.branch_{branch}").append()
+    shown = spark.sql(block.text).count()
+    published = spark.table("lake.flights.clean").count()
+    spark.sql("DROP TABLE lake.flights.clean PURGE")
+    assert (shown, published) == (len(ROWS), 0)
 
 
 @pytest.mark.parametrize("block", placed(CALLS))
