@@ -118,8 +118,9 @@ class Checks:
         else:
             # Of a template or another task's output, the name alone is known already.
             self._parse(name, "known_later.csv")
-            given = type(value).__name__
-            told = f"reads[{name!r}] is {given}; give a path, a table or a stage"
+            told = f"reads[{name!r}] is {type(value).__name__}; give a path, a table or a stage"
+            if self.rendered and value is None:
+                told = f"reads[{name!r}]: its task has left no result in this run; run that first"
             self.require(isinstance(value, str | Mapping) or self.waits(value), told)
 
     def _parse(self, name: object, value: object) -> None:

@@ -15,6 +15,7 @@ _LONGEST_KEY = 100
 """A key is told whole: cut, it names no row."""
 _LONGEST_ROW = 400
 _EXAMPLES = 3
+_NONE = "nothing"
 _NO_TEXT = "raised without a text"
 _RAISED = "raised; its text is withheld, because the suite has pii columns"
 _DECISIVE = (
@@ -67,7 +68,8 @@ def _expectation(
     detail = result.result or {}
     shown = _Values(None, ())
     if not secret:
-        shown = _Values(bounded(detail.get("observed_value")), examples(configuration.type, detail))
+        guilty = examples(configuration.type, detail) or _columns(result)
+        shown = _Values(bounded(detail.get("observed_value")), guilty)
     return Expectation(
         id=str(entry.get("id") or place),
         type=configuration.type,
@@ -112,6 +114,20 @@ def _example(value: object, longest: int) -> str:
     if isinstance(value, Mapping):
         return brief(named(value, longest), _LONGEST_ROW)
     return brief(value, longest)
+
+
+def _columns(result: Any) -> tuple[str, ...]:
+    """Return at most three columns that a table lacks, has too many, or has elsewhere."""
+    found = _fields((result.result or {}).get("details")).get("mismatched")
+    if result.success or not found:
+        return ()
+    if isinstance(found, Mapping):
+        told = [f"{name} missing" for name in found.get("missing", ())]
+        if result.expectation_config.kwargs.get("exact_match", True):
+            told += [f"{name} not asked for" for name in found.get("unexpected", ())]
+    else:
+        told = [f"{each['Found'] or _NONE} for {each['Expected'] or _NONE}" for each in found]
+    return tuple(brief(each, _LONGEST_KEY) for each in told[:_EXAMPLES])
 
 
 def _share(detail: Mapping[str, Any]) -> float | None:
