@@ -42,6 +42,16 @@ def provider_info() -> dict[str, Any]:
                         "",
                         "http://history:18080",
                     ),
+                    "keep_warm": _option(
+                        "How many seconds a driver in client mode waits for the next attempt with "
+                        "an equal start. 0: each attempt has a driver of its own.",
+                        "0",
+                        "300",
+                    ),
+                    "warm_drivers": _option(
+                        "How many such drivers there may be on a machine, at work or waiting.",
+                        "2",
+                    ),
                 },
             }
         },

@@ -15,8 +15,11 @@ HOOK = WING / "submit" / "hook.py"
 SERVER = WING / "ui" / "airflow_server.py"
 DRIVER = WING / "driver"
 OF_THE_PROVIDER = {
+    "_application_args",
+    "_build_spark_submit_command",
     "_conf",
     "_connection",
+    "_name",
     "_process_spark_submit_log",
     "_py_files",
     "_spark_exit_code",
@@ -67,6 +70,14 @@ def test_the_hook_keeps_what_we_read_and_write_there(hook: Any) -> None:
     assert hook._py_files == "theirs.zip"
     assert hook._submit_sp is None
     assert hook._spark_exit_code is None
+
+
+def test_the_hook_makes_a_command_of_what_we_write_there(hook: Any) -> None:
+    hook._name = "ours"
+    hook._application_args = []
+    command = hook._build_spark_submit_command("driver.py")
+    assert command[command.index("--name") + 1] == "ours"
+    assert command[-1] == "driver.py"
 
 
 def test_the_hook_hands_its_output_over_as_we_take_it(hook: Any) -> None:

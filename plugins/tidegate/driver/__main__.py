@@ -19,14 +19,14 @@ FAILED = 70
 """Exit code of a failure (EX_SOFTWARE)."""
 
 
-def run(spec: StageSpec) -> int:
+def run(spec: StageSpec, first_stage: int = 0) -> int:
     """Run one attempt and leave its report behind; return 0 if and only if it went through."""
     record = Record(spec)
     spark: SparkSession | None = None
     try:
         spark = start(spec, record)
         settled = settle_attempt(spec, spark, record)
-        record.spark |= measure(spark)
+        record.spark |= measure(spark, first_stage)
         record.save(settled.outcome, settled.output)
     except Exception as error:  # the one place where anything at all becomes a report
         discreet = spec.suite.has_pii
@@ -36,7 +36,7 @@ def run(spec: StageSpec) -> int:
             raised = failure.type
         record.channel.say(f"failed in step {record.last_step}: {raised}")
         if spark is not None:
-            record.spark |= measure(spark)
+            record.spark |= measure(spark, first_stage)
         record.save("failed", failure=failure)
         return FAILED
     if settled.outcome == "held":

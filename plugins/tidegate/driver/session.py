@@ -42,19 +42,23 @@ def open_session(spec: StageSpec) -> SparkSession:
     """
     loading = Thread(target=_preload, args=(spec,), daemon=True)
     loading.start()
-    attempt = spec.attempt
-    builder = SparkSession.builder.appName(f"{attempt.dag_id}.{attempt.task_id}")
+    spark = configured(f"{spec.attempt.dag_id}.{spec.attempt.task_id}", spec.conf)
+    loading.join()
+    return spark
+
+
+def configured(name: str, conf: Mapping[str, str]) -> SparkSession:
+    """Start the Spark session that spark-submit configured, with more conf."""
+    builder = SparkSession.builder.appName(name)
     start_jvm()
     submitted = dict(SparkConf().getAll())
-    given = {**submitted, **spec.conf}
+    given = {**submitted, **conf}
     ours = {**_absolute_warehouses(given), **_protections(given)}
-    for key, value in {**spec.conf, **ours}.items():
+    for key, value in {**conf, **ours}.items():
         # An option of a read is none of Spark's settings, which its UI shows.
         if not key.startswith(SECURED):
             builder = builder.config(key, value)
-    spark = builder.getOrCreate()
-    loading.join()
-    return spark
+    return builder.getOrCreate()
 
 
 def _absolute_warehouses(conf: Mapping[str, str]) -> dict[str, str]:

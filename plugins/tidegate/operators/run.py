@@ -8,10 +8,11 @@ from pathlib import Path
 
 from tidegate.contract import Attempt, Report, StageSpec, scrub
 from tidegate.errors import ResourceExhausted, SpecError, TidegateError
+from tidegate.settings import warmth
 from tidegate.store import LOG, PAGE, SPEC, AttemptFiles, Store
-from tidegate.submit.client import ClientSubmission
 from tidegate.submit.protocol import Listener, Submission
 from tidegate.submit.secrets import Settings
+from tidegate.submit.warm import WarmSubmission
 from tidegate.telling.card import card, refusal
 from tidegate.telling.green import green, head
 from tidegate.telling.outcome import UNBELIEVABLE, error_of, read_report
@@ -51,7 +52,9 @@ class StageRun:
         self._secrets = settings.secrets
         self._files = AttemptFiles(spec.folder)
         self.report: Report | None = None
-        self._submission: Submission = ClientSubmission(
+        self._submission: Submission = WarmSubmission(
+            spec=spec,
+            warmth=warmth(),
             settings=settings,
             name=f"{spec.attempt.dag_id}.{spec.attempt.task_id}",
             files=self._files,

@@ -36,18 +36,23 @@ class Output:
                 piece = os.read(source, _PIECE)
                 if not piece:
                     break
-                self._take(piece, out)
+                self.take(piece, out)
             meanwhile()
-        self._write(self._rest, out)
+        self.finish(out)
         meanwhile()
 
-    def _take(self, piece: bytes, out: IO[bytes]) -> None:
+    def take(self, piece: bytes, out: IO[bytes]) -> None:
+        """Copy the next piece, as far as its lines are whole."""
         whole, newline, self._rest = (self._rest + piece).rpartition(b"\n")
         self._write(whole + newline, out)
         if len(self._rest) > _PIECE:
             # A line without an end: written in pieces, so that it never lies in memory whole.
             self._write(self._rest, out)
             self._rest = b""
+
+    def finish(self, out: IO[bytes]) -> None:
+        """Copy what is left of the last line."""
+        self._write(self._rest, out)
 
     def _write(self, lines: bytes, out: IO[bytes]) -> None:
         text = scrub(lines.decode("utf-8", errors="replace"), self._secrets)
