@@ -220,7 +220,7 @@ CHANGES: dict[str, tuple[Callable[[SparkSession], Any], Callable[[SparkSession],
         lambda spark: hadoop_conf(spark).set("fs.colour", "red"),
         lambda spark: hadoop_conf(spark).unset("fs.colour"),
     ),
-    "system properties": (
+    "system property colour": (
         lambda spark: java(spark).lang.System.setProperty("colour", "red"),
         lambda spark: java(spark).lang.System.clearProperty("colour"),
     ),
@@ -254,7 +254,7 @@ def test_a_trace_of_an_attempt_is_seen(spark: SparkSession, what: str) -> None:
         after = shared.traces(spark)
     finally:
         undo(spark)
-    changed = {name for name, digest in after.items() if digest != before[name]}
+    changed = dict(after.items() ^ before.items()).keys()
     assert what in changed
     assert changed <= {what, "running jobs"}
 

@@ -14,6 +14,7 @@ from tests.system.test_standalone import Cluster
 from tests.system.warm_stages import CLOSED, House, forked, house, read, worker
 
 from tidegate.errors import GateClosed, JobError
+from tidegate.store import REPORT, AttemptFiles
 
 pytestmark = pytest.mark.system
 
@@ -268,6 +269,20 @@ def test_a_driver_leaves_with_the_worker_of_its_tasks(home: House) -> None:
     service.join()
     home.gone()
     assert "a process has ended that its tasks came from" in home.told()
+
+
+def test_a_task_that_outlives_its_parents_is_served_to_its_end(home: House) -> None:
+    mark = home.root / "orphan"
+    job = "def run(rows, params):\n    import time\n    open(params['mark'], 'w')\n"
+    job += "    time.sleep(4)\n    return rows\n"
+    spec = home.spec(job, mark=str(mark))
+    service = forked(lambda: worker(lambda: home.stage(spec)))
+    until("the job", mark.exists)
+    os.kill(service.pid, signal.SIGKILL)
+    service.join()
+    until("the report", AttemptFiles(spec.folder).path(REPORT).exists)
+    home.gone()
+    assert "served 1" in home.told()
 
 
 def test_a_driver_ends_by_itself(home: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,18 +71,23 @@ class Driver:
     _traces: Mapping[str, str] = field(default_factory=dict)
     _served: int = 0
     _mib: int = 0
+    _first_mib: int = 0
 
     def serve(self) -> int:
         """Serve one attempt after another until one fails, or the keeper has gone."""
-        code = 0
-        with suppress(OSError):  # the keeper wants no more of it
-            asked = self.frames.message()
-            self._start(asked)
+        asked = self.frames.message()
+        self._start(asked)
+        code = self._serve_one(asked)
+        while code in CLEAN:
+            # Before anybody may come: importing takes longer than a task waits for an answer.
+            gate.preload(_SUITE)
+            why = self._why_not_again()
+            tell(self.keeper, {"said": "swept", "why": why, "mib": self._mib})
+            try:
+                asked = self.frames.message()
+            except OSError:  # the keeper wants no more of it
+                return 0
             code = self._serve_one(asked)
-            while code in CLEAN:
-                self._report_sweep()
-                gate.preload(_SUITE)
-                code = self._serve_one(self.frames.message())
         return code
 
     def _start(self, asked: Mapping[str, Any]) -> None:
@@ -135,10 +140,6 @@ class Driver:
             sys.exit(run(receive(Path(asked["spec"])), first_stage))
         sys.exit(_CANCELLED)
 
-    def _report_sweep(self) -> None:
-        why = self._why_not_again()
-        tell(self.keeper, {"said": "swept", "why": why})
-
     def _why_not_again(self) -> str:
         """Tidy up; return why no other attempt may come, or nothing."""
         if not self._traces or not _leads_its_session():
@@ -146,13 +147,13 @@ class Driver:
         told = Fork(_sweep).answer()
         if told is None:
             return "it could not be tidied up"
-        now = told["traces"]
-        changed = [name for name, before in self._traces.items() if now.get(name) != before]
+        changed = self._traces.items() ^ told["traces"].items()
         if changed:
-            return f"its last stage changed {', '.join(changed)}"
-        self._mib = self._mib or told["mib"]
-        if told["mib"] - self._mib > MOST_GROWTH_MIB:
-            return f"it has grown to {told['mib']} MiB"
+            return f"its last stage changed {', '.join(sorted(dict(changed)))}"
+        self._mib = told["mib"]
+        self._first_mib = self._first_mib or self._mib
+        if self._mib - self._first_mib > MOST_GROWTH_MIB:
+            return f"it has grown to {self._mib} MiB"
         if self._served >= MOST_STAGES:
             return f"it has served {self._served} stages"
         return ""

@@ -98,7 +98,7 @@ class Keeper:
         self._on(listening, lambda: self._enter(listening))
         self._on(self._process.output, self._pump)
         self._on(visitor.connection, lambda: self._hear(visitor))
-        self._parents.follow(visitor.pid, _orphaned)
+        self._parents.follow(visitor.pid)
 
     def _wait(self) -> None:
         seconds = min(self._deadline - monotonic(), _DEAF_SECONDS)
@@ -106,6 +106,9 @@ class Keeper:
             # What one event has closed, the next of the same round may be about.
             if key.fileobj in self._events.get_map():
                 key.data()
+        if self._parents.are_lost and self._visitor is None:
+            # Not while an attempt runs: its task is listened to, and may outlive a login shell.
+            raise _Over("a process has ended that its tasks came from")
         if monotonic() >= self._deadline:
             self._expire()
 
@@ -203,7 +206,7 @@ class Keeper:
             self._work()
             return
         visitor = self._visiting()
-        self._parents.follow(visitor.pid, _orphaned)
+        self._parents.follow(visitor.pid)
         self._phase = "offered"
         age = round(monotonic() - self._ended_at)
         visitor.tell(accepted=True, served=self._served, age=age)
@@ -237,7 +240,7 @@ class Keeper:
     def _rest(self, message: dict[str, Any]) -> None:
         if message["why"]:
             raise _Over(message["why"])
-        say("waits")
+        say(f"heap {message['mib']} MiB, waits")
         self._phase = "idle"
         self._deadline = self._ended_at + self._keep_seconds
         visitor = self._next
@@ -287,10 +290,6 @@ class Keeper:
 
 def _fail(_: dict[str, Any]) -> None:
     raise _Over("the attempt's process did not begin")
-
-
-def _orphaned() -> None:
-    raise _Over("a process has ended that its tasks came from")
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ import ctypes
 import os
 import selectors
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT, Popen, TimeoutExpired
@@ -59,15 +59,30 @@ class Parents:
     def __init__(self, events: selectors.BaseSelector) -> None:
         self._events = events
         self._watched: list[int] = []
+        self.are_lost = False
+        """Whether one of them has ended."""
 
-    def follow(self, task: int, orphaned: Callable[[], None]) -> None:
-        """Have ``orphaned`` called when one of the processes above ``task`` ends."""
+    def follow(self, task: int) -> None:
+        """Watch the processes above ``task``, and no others."""
+        self._forget()
+        self.are_lost = False
+        try:
+            for pid in ancestors(task):
+                watched = os.pidfd_open(pid)
+                self._watched.append(watched)
+                self._events.register(watched, selectors.EVENT_READ, self._lose)
+        except ProcessLookupError:  # it has just ended
+            self._lose()
+
+    def _lose(self) -> None:
+        self.are_lost = True
+        self._forget()
+
+    def _forget(self) -> None:
         for watched in self._watched:
             self._events.unregister(watched)
             os.close(watched)
-        self._watched = [os.pidfd_open(pid) for pid in ancestors(task)]
-        for watched in self._watched:
-            self._events.register(watched, selectors.EVENT_READ, orphaned)
+        self._watched = []
 
 
 def ancestors(pid: int) -> Iterator[int]:

@@ -17,6 +17,8 @@ from tidegate.driver.jvm import java_session, jvm_of, stages_of, start_jvm, stat
 
 _ROOT = "tidegate_root"
 _MIB = 2**20
+_BY_SPARK = "arrow.enable_"
+"""Begins the names of properties that Spark sets by itself, as soon as it needs Arrow."""
 
 
 def keep_root(spark: SparkSession) -> None:
@@ -107,10 +109,9 @@ def traces(spark: SparkSession) -> dict[str, str]:
     java: Any = spark.sparkContext._jsc
     context = java.sc()
     shared = java_session(spark).sharedState()
-    found = {
+    found: dict[str, Any] = {
         "Spark's conf": _lines(context.getConf().toDebugString()),
         "Hadoop's conf": _hadoop(jvm, java.hadoopConfiguration()),
-        "system properties": _entries(jvm.java.lang.System.getProperties()),
         "added files": _lines(context.listFiles().mkString("\n")),
         "added jars": _lines(context.listJars().mkString("\n")),
         "added archives": _lines(context.listArchives().mkString("\n")),
@@ -121,6 +122,7 @@ def traces(spark: SparkSession) -> dict[str, str]:
         "streaming queries": shared.activeStreamingQueries().size(),
         "running jobs": list(spark.sparkContext.statusTracker().getActiveJobsIds()),
     }
+    found |= _properties(jvm.java.lang.System.getProperties())
     return {name: sha256(json.dumps(value).encode()).hexdigest() for name, value in found.items()}
 
 
@@ -143,9 +145,10 @@ def _hadoop(jvm: Any, conf: Any) -> list[str]:
     return str(out.toString()).replace("><", ">\n<").splitlines()
 
 
-def _entries(properties: Any) -> list[str]:
-    out = properties.toString()
-    return sorted(str(out).split(", "))
+def _properties(properties: Any) -> dict[str, str]:
+    names = _lines(properties.stringPropertyNames().toString()[1:-1].replace(", ", "\n"))
+    ours = [name for name in names if not name.startswith(_BY_SPARK)]
+    return {f"system property {name}": properties.getProperty(name) for name in ours}
 
 
 def _tables(catalog: Any) -> list[str]:
