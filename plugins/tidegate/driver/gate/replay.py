@@ -6,6 +6,7 @@ all guilty rules together, and last what only Great Expectations' own code can c
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import filterfalse
 from typing import Any
@@ -25,20 +26,22 @@ from tidegate.driver.gate.gx import (
     unresolved,
     validated,
 )
-from tidegate.driver.gate.keys import Bounds, Repeated, is_whole, repeated
+from tidegate.driver.gate.keys import Bounds, Repeated, is_whole, repeated, sized
 from tidegate.driver.gate.plan import (
     EXAMPLES,
     KEYS,
     UNIQUE,
     keep_filters,
-    predicate_of,
     runtime,
 )
+from tidegate.driver.gate.quantiles import Quantiles, is_quantile
 
 log = logging.getLogger(__name__)
 
 _EVIDENCE = (".unexpected_values", ".unexpected_value_counts", ".unexpected_rows")
-_VALUES = ".unexpected_values"
+_DISTINCT = "column.distinct_values"
+"""Metrics that shuffle a column once, to sets or counts, in whatever order."""
+_QUANTILES = "quantiles"
 
 
 class ReplayEngine(Engine):
@@ -108,6 +111,7 @@ class ReplayEngine(Engine):
         :raises MetricResolutionError: for the first of them that cannot be computed.
         """
         self._bundle(bundled)
+        self._quantiles([each for each in direct if is_quantile(each.metric_configuration)])
         for each in filterfalse(_is_evidence, direct):
             self._keep(each.metric_configuration, partial(self._compute, each))
         self._examples(list(filter(_is_evidence, direct)))
@@ -129,13 +133,35 @@ class ReplayEngine(Engine):
         return self.resolve_metric_bundle([bundled])[bundled.metric_configuration.id]
 
     def _keep(self, metric: Any, compute: Callable[[], Any]) -> None:
-        if metric.id in self.failures:
+        if metric.id in self.failures or metric.id in self.answers:
             return
         try:
             self.answers[metric.id] = compute()
         except Exception as error:  # GX, Spark and custom expectations raise anything: it is theirs
             self.failures[metric.id] = error
             self._note_crash(error)
+
+    def _quantiles(self, asked: Sequence[Any]) -> None:
+        """Compute the quantiles of several columns together; one column's alone is GX's to ask."""
+        if len(asked) < 2 or self.crash:
+            return
+        together = Quantiles(self.dataframe)
+        self.stand_in(_QUANTILES, together)
+        for each in asked:
+            with suppress(Exception):  # it asks, or whatever else is wrong with it is met below
+                self._of_stand_in(each)
+        try:
+            together.compute()
+        except Exception as error:  # one of them is no number; alone, each keeps its own error
+            self._note_crash(error)
+            return
+        for each in asked:
+            self._keep(each.metric_configuration, partial(self._of_stand_in, each))
+
+    def _of_stand_in(self, direct: Any) -> Any:
+        arguments = direct.metric_provider_kwargs
+        domain = arguments["metric_domain_kwargs"] | {"batch_id": _QUANTILES}
+        return direct.metric_fn(**(arguments | {"metric_domain_kwargs": domain}))
 
     def _note_crash(self, error: Exception) -> None:
         if is_crash(error, self.spark):
@@ -147,6 +173,9 @@ class ReplayEngine(Engine):
         metric = direct.metric_configuration
         if metric.metric_name in KEYS:
             return self._count_repeated(direct)
+        if metric.metric_name.startswith(_DISTINCT) and self._facts.rows:
+            with sized(self.spark, self._facts.rows):
+                return direct.metric_fn(**direct.metric_provider_kwargs)
         return direct.metric_fn(**direct.metric_provider_kwargs)
 
     # -- keys ----------------------------------------------------------------------------------
@@ -218,44 +247,10 @@ class ReplayEngine(Engine):
         return [dict(zip(names, key, strict=True)) for key in shown]
 
     def _guilty(self, direct: Any) -> evidence.Guilty | None:
-        """Return a rule whose examples one query can show; None for windows and what GX hides."""
-        metric = direct.metric_configuration
-        count = self.answers.get(count_beside(metric))
+        count = self.answers.get(count_beside(direct.metric_configuration))
         if not isinstance(count, int):
             return None
-        condition = direct.metric_provider_kwargs["metrics"].get("unexpected_condition")
-        if (
-            not metric.metric_name.endswith(_VALUES)
-            or not isinstance(condition, tuple)
-            or _is_window(metric)
-        ):
-            return None
-        broken, compute, accessor = condition
-        predicate = predicate_of(self, {**compute, **accessor})
-        if predicate is not None:
-            broken = F.when(predicate, broken)
-        names = _names(accessor)
-        return evidence.Guilty(
-            metric=metric.id,
-            broken=broken,
-            columns={name: F.col(name) for name in names},
-            single="column" in accessor,
-            paired="column_A" in accessor,
-            wanted=min(EXAMPLES, count),
-        )
-
-
-def _names(accessor: Mapping[str, Any]) -> list[str]:
-    if "column" in accessor:
-        return [accessor["column"]]
-    if "column_A" in accessor:
-        return [accessor["column_A"], accessor["column_B"]]
-    return list(accessor.get("column_list", ()))
-
-
-def _is_window(metric: Any) -> bool:
-    family = metric.metric_name.removesuffix(_VALUES)
-    return family in ("column_values.increasing", "column_values.decreasing")
+        return evidence.guilty_of(self, direct, count)
 
 
 def _is_evidence(direct: Any) -> bool:
