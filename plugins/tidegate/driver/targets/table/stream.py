@@ -109,14 +109,13 @@ class StreamTable:
             named=(self._property, mark.as_property(snapshot)),
         )
         version = StreamedTable(self._spark, self._name).forward(move)
-        return Output(target=self._name, rows=staged.rows, version=version, verdict=judged.verdict)
-
-    def reopen(self) -> None:
-        """Open the attempt's refs anew, where a publish has removed them.
-
-        :raises PublishError: if a newer attempt has begun.
-        """
-        self._fenced = self._target.fence_off()
+        return Output(
+            target=self._name,
+            rows=staged.rows,
+            version=version,
+            verdict=judged.verdict,
+            note=staged.note,
+        )
 
     def end(self) -> None:
         """Remove the attempt's refs: nothing of it is under way any more."""
@@ -200,15 +199,16 @@ class StagedBatch:
         return self.staged.facts
 
     def publish(self, judgement: Judgement) -> Output:
-        """Move main to the batch, in one commit; with a new column, as any stage does.
+        """Move main to the batch, in one commit; new columns are in the table before it.
 
         :raises PublishError: if a newer attempt has fenced this one off, or main moved in conflict.
         """
-        staged = self.staged
-        if isinstance(staged, InSidecar):
-            output = staged.publish(judgement)
-            self.table.reopen()
-            return output
+        if isinstance(self.staged, OnBranch):
+            return self._forward(self.staged, judgement)
+        with self.staged.on_branch() as copied:
+            return self._forward(copied, judgement)
+
+    def _forward(self, staged: OnBranch, judgement: Judgement) -> Output:
         return self.table.forward(staged, self.base, self.mark, judgement.verdict)
 
     def hold(self, judgement: Judgement) -> Output:
