@@ -194,8 +194,11 @@ class InSidecar:
 
     @property
     def frame(self) -> DataFrame:
-        """The sidecar."""
-        return self.place.spark.table(self.place.sidecar)
+        """The sidecar, as it was written."""
+        reader = self.place.spark.read
+        if self.written.snapshot is not None:
+            reader = reader.option("versionAsOf", self.written.snapshot)
+        return reader.table(self.place.sidecar)
 
     @property
     def facts(self) -> FileFacts | None:
