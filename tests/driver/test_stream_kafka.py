@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
-from streams import StreamBench
+from streams import POSITIVE, StreamBench
 from tests.kafka_broker import Broker
 
 from tidegate.contract import Report
@@ -247,6 +247,77 @@ def test_several_topics_and_patterns(bench: Bench) -> None:
     assert (code, bench.ids(), len(bench.letters())) == (0, [1, 2], 2)
 
 
+def test_what_does_not_parse_is_of_its_own_input_alone(bench: Bench) -> None:
+    other = f"{bench.topic.name}.b"
+    bench.topic.add(other)
+    bench.topic.send(message(1), b"nope")
+    bench.topic.send(b"2", b"nope too", topic=other)
+    mine = bench.read(kafka=f"^{bench.topic.name}$", pattern=True)["events"]
+    beside = bench.read(kafka=other, format="csv", schema="id INT")["events"]
+    job = (
+        "def run(events, other):\n"
+        "    both = events.unionByName(other, allowMissingColumns=True)\n"
+        "    return both.select('id', 'v')\n"
+    )
+    reads = {"events": mine, "other": beside}
+    code, report = bench.take(reads=reads, job=job, expectations=[])
+    assert (code, bench.ids()) == (0, [1, 2]), report.failure
+    found = sorted(bytes(row.value) for row in bench.letters())
+    assert found == [b"nope", b"nope too"], report.flow
+
+
+MOSTLY = {**POSITIVE, "kwargs": {**POSITIVE["kwargs"], "mostly": 0.6}}
+KEEPS = "def run(events):\n    return events.select('id', 'v', '_kafka')\n"
+
+
+def test_rows_that_break_a_rule_are_dead_letters_with_their_messages(bench: Bench) -> None:
+    bad = [message(2, v=-2.0), b"nope", message(4, v=-4.0)]
+    bench.topic.send(message(1), *bad, message(5), message(6), message(7))
+    settings = {"job": KEEPS, "expectations": [MOSTLY], "dead_letters": True}
+    code, report = bench.take(**settings)
+    assert (code, bench.ids()) == (0, [1, 5, 6, 7]), report.failure
+    letters = bench.letters()
+    assert [bytes(row.value) for row in letters] == bad
+    assert [row.offset for row in letters] == [1, 2, 3]
+    assert {row.source for row in letters} == {bench.topic.name}
+    assert letters[0].reason == "expect_column_values_to_be_between (v)"
+    assert report.flow is not None
+    assert (report.flow.rows, report.flow.dead, report.verdict) == (4, 3, "pass")
+    assert report.judgement is not None
+    assert report.judgement.expectations[0].unexpected == 2
+    # Above the budget the gate is closed, and nothing of the batch is anywhere.
+    bench.topic.send(message(8, v=-8.0))
+    code, _ = bench.take("r2", **settings)
+    assert (code, bench.ids(), len(bench.letters())) == (HELD, [1, 5, 6, 7], 3)
+    code, _ = bench.take("r3", **{**settings, "expectations": []})
+    assert (code, bench.ids(), len(bench.letters())) == (0, [1, 5, 6, 7, 8], 3)
+
+
+@pytest.mark.parametrize("at", ["the batch", "Spark's note"])
+def test_a_failure_around_the_publish_leaves_every_row_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    bench.topic.send(message(1), message(2), message(3, v=-3.0))
+    settings = {"job": KEEPS, "expectations": [MOSTLY], "dead_letters": True}
+    forward = StreamedTable.forward
+
+    def breaking(table: StreamedTable, move: Any) -> int:
+        is_dead = table.name.endswith("dead_letters")
+        if at == "the batch" and not is_dead:
+            raise OSError("gone")
+        moved = forward(table, move)
+        if not is_dead:
+            raise OSError("gone")
+        return moved
+
+    with monkeypatch.context() as broken:
+        broken.setattr(StreamedTable, "forward", breaking)
+        assert bench.take(**settings)[0] == FAILED
+    code, _ = bench.take(try_number=2, **settings)
+    assert (code, bench.ids()) == (0, [1, 2])
+    assert [bytes(row.value) for row in bench.letters()] == [message(3, v=-3.0)]
+
+
 def _values(format_: str) -> tuple[str | None, Sequence[bytes]]:
     if format_ == "csv":
         return SCHEMA, [b"1,1.0", b"x,1.0"]
@@ -324,7 +395,7 @@ def test_without_dead_letters_nothing_is_read_twice(
     staged: list[Any] = []
     stage = DeadLetters.stage
     monkeypatch.setattr(
-        DeadLetters, "stage", lambda self, mark: staged.append(stage(self, mark)) or staged[-1]
+        DeadLetters, "stage", lambda self, *of: staged.append(stage(self, *of)) or staged[-1]
     )
     bench.take()
     assert staged == [None]

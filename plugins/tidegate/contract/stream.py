@@ -18,12 +18,15 @@ class Stream:
         time from one micro-batch to the next, such as ``10 seconds``.
     :param run_for: after how long the stream ends; the next run goes on from there.
     :param max_per_batch: the most messages (of files: files) in one micro-batch, of each input.
+    :param dead_letters: whether rows that break a critical rule by themselves go to the dead
+        letters, as long as their share is within the rule's ``mostly``.
     :raises SpecError: if any of them cannot be, or they do not go together.
     """
 
     trigger: str = AVAILABLE_NOW
     run_for: str | None = None
     max_per_batch: int | None = None
+    dead_letters: bool = False
 
     def __post_init__(self) -> None:
         ends = self.trigger == AVAILABLE_NOW
@@ -42,6 +45,8 @@ class Stream:
             most is None or is_count,
             f"max_per_batch={most!r}; give a whole number of messages, at least 1",
         )
+        told = f"dead_letters={self.dead_letters!r}; give True or False"
+        require(isinstance(self.dead_letters, bool), told)
 
     @property
     def every(self) -> str | None:

@@ -162,6 +162,8 @@ class Checks:
         merges = self._merges(mode, keys)
         told = f"mode={mode!r}; use 'replace' (the default), 'append', or 'merge' with keys"
         self.require(merges or mode in _MODES, told)
+        told = "mode='update' is of a stream; use mode='merge'"
+        self.require(mode != "update" or self.kind == "stream", told)
         told = f"partition={partition!r}; give column to value, e.g. {{'ds': '{{{{ ds }}}}'}}"
         self.require(self._is_partition(partition), told)
         adds = mode != "replace"

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import filterfalse
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from tidegate.driver.gate import evidence
@@ -65,6 +65,8 @@ class ReplayEngine(Engine):
         self.answers: dict[MetricId, Any] = dict(answers)
         self.failures: dict[MetricId, Exception] = {}
         self.crash: Exception | None = None
+        self.broken: dict[MetricId, Column] = {}
+        """What rows that broke a rule by themselves are told by, of each rule that some broke."""
         self._facts = facts or FileFacts(rows=0)
         self._repeated: dict[MetricId, Repeated] = {}
         self._bypassed = False
@@ -222,6 +224,7 @@ class ReplayEngine(Engine):
                 self.answers[metric.id] = self._keys_shown(metric)
             elif guilty := self._guilty(each):
                 together.append(guilty)
+                self.broken[metric.id] = guilty.broken
         if together and not self.crash:
             self._look_at(together)
         for each in asked:

@@ -20,8 +20,6 @@ from tidegate.driver.targets.settle import Settled, settle
 from tidegate.driver.targets.table.stream import StreamTable
 from tidegate.errors import PublishError
 
-_GRAVITY = ("pass", "warn", "closed")
-
 
 class Ended(Exception):
     """Ends Spark's query: the stream is over, or has met a closed gate."""
@@ -165,9 +163,5 @@ class Quiet:
     def judged(self, judgement: Judgement, page: str) -> None:
         """Keep the judgement, if none was graver."""
         worst = self.record.judgement
-        if worst is None or _gravity(judgement) >= _gravity(worst):
+        if worst is None or judgement.gravity >= worst.gravity:
             self.record.judged(judgement, page)
-
-
-def _gravity(judgement: Judgement) -> int:
-    return _GRAVITY.index(judgement.verdict)

@@ -6,8 +6,10 @@ its end, and every commit to main moves it, so that it fails once a newer attemp
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from tidegate.contract import Judgement, Outcome, Output, StageSpec, Verdict
 from tidegate.driver.gate import Gate
@@ -15,9 +17,17 @@ from tidegate.driver.gate.facts import FileFacts
 from tidegate.driver.jvm import iceberg_table
 from tidegate.driver.targets.mark import Mark
 from tidegate.driver.targets.provenance import Provenance
+from tidegate.driver.targets.table.branches import fenced_off
 from tidegate.driver.targets.table.forward import Forward, StreamedTable
+from tidegate.driver.targets.table.merge import check_columns
+from tidegate.driver.targets.table.merged import MergedTable, RowsToMerge
 from tidegate.driver.targets.table.metadata import MAIN, Metadata
-from tidegate.driver.targets.table.staged import InSidecar, OnBranch
+from tidegate.driver.targets.table.sifted import (
+    added_without,
+    aside_without,
+    to_merge_without,
+)
+from tidegate.driver.targets.table.staged import InSidecar, OnBranch, Written
 from tidegate.driver.targets.table.target import FencedTable, TableTarget
 from tidegate.errors import SpecError
 
@@ -41,8 +51,12 @@ class StreamTable:
         """Fence off every older attempt of this stream, for as long as this one goes on.
 
         :param columns: a frame of the columns that the stream writes.
+        :raises SpecError: if it writes no column that its keys name.
         :raises PublishError: if a newer attempt has begun.
         """
+        merge = self._target.spec.merge
+        if merge is not None:
+            check_columns(columns, merge, self._name)
         if not self._spark.catalog.tableExists(self._name):
             self._target.create(columns)
         self._fenced = self._target.fence_off()
@@ -82,7 +96,8 @@ class StreamTable:
         :raises PublishError: if a newer attempt has begun.
         """
         fenced = self.fenced
-        place = replace(fenced.place, provenance=fenced.place.provenance.of_batch(mark))
+        provenance = fenced.place.provenance.of_batch(mark)
+        place = replace(fenced.place, provenance=provenance, part=f"_b{mark.number}")
         now = place.table.metadata()
         main = now.refs.get(MAIN)
         branch = now.refs.get(place.branch.name)
@@ -109,14 +124,13 @@ class StreamTable:
             named=(self._property, mark.as_property(snapshot)),
         )
         version = StreamedTable(self._spark, self._name).forward(move)
-        return Output(target=self._name, rows=staged.rows, version=version, verdict=judged.verdict)
-
-    def reopen(self) -> None:
-        """Open the attempt's refs anew, where a publish has removed them.
-
-        :raises PublishError: if a newer attempt has begun.
-        """
-        self._fenced = self._target.fence_off()
+        return Output(
+            target=self._name,
+            rows=staged.rows,
+            version=version,
+            verdict=judged.verdict,
+            note=staged.note,
+        )
 
     def end(self) -> None:
         """Remove the attempt's refs: nothing of it is under way any more."""
@@ -150,6 +164,14 @@ def _of_property(now: Metadata, name: str) -> Mark | None:
     return mark
 
 
+def _before(mark: Mark, now: Metadata, ref: str) -> int | None:
+    """Return the snapshot that a merge began with: the newest on its branch not of its batch."""
+    for snapshot in now.history(ref):
+        if Mark.read(now.summary(snapshot)) != mark:
+            return snapshot
+    return None
+
+
 @dataclass(frozen=True)
 class BatchOfTable:
     """A :class:`~.targets.target.Fenced` for one micro-batch."""
@@ -165,9 +187,14 @@ class BatchOfTable:
         :raises PublishError: if a newer attempt has begun.
         """
         staged = self.fenced.write_aside(output, gate)
-        if not isinstance(staged, OnBranch | InSidecar):
-            raise SpecError(f"{self.fenced.spec.target}: a stream adds rows, it merges none")
-        return StagedBatch(self.table, staged, self.mark, self.fenced.base)
+        if isinstance(staged, MergedTable):
+            raise SpecError(f"{self.fenced.spec.target}: of a stream, the rows are judged")
+        base = self.fenced.base
+        if base is None:
+            # Its branch was gone as it began; written to, it would have been made anew.
+            place = self.fenced.place
+            raise fenced_off(place.table.name, place.table.metadata(), place.branch)
+        return StagedBatch(self.table, staged, self.mark, base)
 
     def discard(self) -> None:
         """Drop what was written aside; the token stays."""
@@ -179,9 +206,9 @@ class StagedBatch:
     """A :class:`~.targets.target.Staged` micro-batch."""
 
     table: StreamTable
-    staged: OnBranch | InSidecar
+    staged: OnBranch | InSidecar | RowsToMerge
     mark: Mark
-    base: int | None
+    base: int
     let_through: Outcome = "published"
 
     @property
@@ -199,17 +226,36 @@ class StagedBatch:
         """What the written files say of themselves."""
         return self.staged.facts
 
+    def without(self, broken: Column) -> "StagedBatch":
+        """Write the batch aside anew, without the rows that a condition is true of.
+
+        :raises PublishError: if a newer attempt has begun.
+        """
+        kept = ~F.coalesce(broken, F.lit(False))
+        if isinstance(self.staged, InSidecar):
+            return replace(self, staged=aside_without(self.staged, kept))
+        if isinstance(self.staged, RowsToMerge):
+            return replace(self, staged=to_merge_without(self.staged, kept))
+        return replace(self, staged=added_without(self.staged, kept, self.base))
+
     def publish(self, judgement: Judgement) -> Output:
-        """Move main to the batch, in one commit; with a new column, as any stage does.
+        """Move main to the batch, in one commit; new columns are in the table before it.
 
         :raises PublishError: if a newer attempt has fenced this one off, or main moved in conflict.
         """
         staged = self.staged
-        if isinstance(staged, InSidecar):
-            output = staged.publish(judgement)
-            self.table.reopen()
-            return output
-        return self.table.forward(staged, self.base, self.mark, judgement.verdict)
+        if isinstance(staged, RowsToMerge):
+            return staged.publish_by(partial(self._forward_merged, staged, judgement.verdict))
+        if isinstance(staged, OnBranch):
+            return self.table.forward(staged, self.base, self.mark, judgement.verdict)
+        with staged.on_branch() as copied:
+            return self.table.forward(copied, self.base, self.mark, judgement.verdict)
+
+    def _forward_merged(self, aside: RowsToMerge, verdict: Verdict, written: Written) -> Output:
+        place = aside.place
+        base = _before(self.mark, place.table.metadata(), place.branch.name)
+        merged = OnBranch(place, written, aside.frame, note=aside.note(written))
+        return self.table.forward(merged, base, self.mark, verdict)
 
     def hold(self, judgement: Judgement) -> Output:
         """Leave the batch on its branch: the next attempt judges it anew."""
