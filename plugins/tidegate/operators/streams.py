@@ -20,6 +20,8 @@ class StreamStageOperator(StageOperator):
         time from one micro-batch to the next, such as ``10 seconds``, which goes with ``run_for``.
     :param run_for: after how long the task ends, such as ``50 minutes``; the next run goes on.
     :param max_per_batch: the most messages (of files: files) in one micro-batch, of each stream.
+    :param compact: after how long (``1 hour``) or how many micro-batches the small files that the
+        stream wrote are made into few, in a commit of its own.
     """
 
     kind = "stream"
@@ -30,11 +32,13 @@ class StreamStageOperator(StageOperator):
         trigger: str = AVAILABLE_NOW,
         run_for: str | None = None,
         max_per_batch: int | None = None,
+        compact: int | str | None = None,
         **kwargs: Any,
     ) -> None:
         self.trigger = trigger
         self.run_for = run_for
         self.max_per_batch = max_per_batch
+        self.compact = compact
         # Rows are added, and no run is a unit of it: `replace` would lose all but the last batch.
         kwargs.setdefault("mode", "append")
         # Of two runs at a time, the newer one would fence the other off.
@@ -47,7 +51,12 @@ class StreamStageOperator(StageOperator):
 
         :raises SpecError: if they cannot be.
         """
-        return Stream(trigger=self.trigger, run_for=self.run_for, max_per_batch=self.max_per_batch)
+        return Stream(
+            trigger=self.trigger,
+            run_for=self.run_for,
+            max_per_batch=self.max_per_batch,
+            compact=self.compact,
+        )
 
     def opened(self) -> tuple[list[Read], dict[str, str]]:  # noqa: D102
         reads, secured = super().opened()

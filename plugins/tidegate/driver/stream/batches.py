@@ -13,6 +13,7 @@ from tidegate.contract.flow import LAST
 from tidegate.driver.gate import Gate
 from tidegate.driver.record import Record
 from tidegate.driver.stream.checkpoint import Checkpoint
+from tidegate.driver.stream.compaction import Compaction
 from tidegate.driver.stream.letters import DeadLetters, LetteredBatch
 from tidegate.driver.stream.seen import files_of
 from tidegate.driver.targets.mark import Mark
@@ -39,6 +40,7 @@ class Batches:
     gate: Gate
     record: Record
     checkpoint: Checkpoint
+    compaction: Compaction
     last: Mark | None
     flow: Flow
     settled: Settled | None = None
@@ -93,6 +95,7 @@ class Batches:
         if self.settled.outcome == "held":
             raise Ended
         self.last = mark
+        self.compaction.after(mark)
 
     def _mark(self, number: int) -> Mark:
         now = self.checkpoint.logged(number)

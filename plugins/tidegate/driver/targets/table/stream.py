@@ -4,8 +4,10 @@ The data branch follows main from batch to batch; the token stays from the attem
 its end, and every commit to main moves it, so that it fails once a newer attempt has removed it.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from time import time
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -14,13 +16,16 @@ from tidegate.driver.gate import Gate
 from tidegate.driver.gate.facts import FileFacts
 from tidegate.driver.jvm import iceberg_table
 from tidegate.driver.targets.mark import Mark
-from tidegate.driver.targets.provenance import Provenance
+from tidegate.driver.targets.provenance import COMPACTS, RUN, TRY, Provenance
+from tidegate.driver.targets.table.compact import Compacted, CompactedTable, Order
 from tidegate.driver.targets.table.forward import Forward, StreamedTable
 from tidegate.driver.targets.table.metadata import MAIN, Metadata
 from tidegate.driver.targets.table.staged import InSidecar, OnBranch
 from tidegate.driver.targets.table.target import FencedTable, TableTarget
 from tidegate.errors import SpecError
 
+_COMPACTED = "tidegate.compacted."
+"""Begins the table's property that says when a stream last compacted it."""
 _LAST = "tidegate.last."
 """Begins the table's property with a stream's last mark, which ends in the stage's key."""
 
@@ -34,8 +39,8 @@ class StreamTable:
     def __init__(self, spark: SparkSession, spec: StageSpec, fingerprint: str) -> None:
         self._spark = spark
         self._target = TableTarget(spark, spec, fingerprint)
-        self._name = spec.target
         self._fenced: FencedTable | None = None
+        self.name = spec.target
 
     def begin(self, columns: DataFrame) -> None:
         """Fence off every older attempt of this stream, for as long as this one goes on.
@@ -43,7 +48,7 @@ class StreamTable:
         :param columns: a frame of the columns that the stream writes.
         :raises PublishError: if a newer attempt has begun.
         """
-        if not self._spark.catalog.tableExists(self._name):
+        if not self._spark.catalog.tableExists(self.name):
             self._target.create(columns)
         self._fenced = self._target.fence_off()
 
@@ -57,7 +62,7 @@ class StreamTable:
     @property
     def location(self) -> str:
         """Where the table's files lie."""
-        return str(iceberg_table(self._spark, self._name).location())
+        return str(iceberg_table(self._spark, self.name).location())
 
     def main(self) -> int | None:
         """Return the snapshot that readers see."""
@@ -108,8 +113,43 @@ class StreamTable:
             summary=judged.as_summary(),
             named=(self._property, mark.as_property(snapshot)),
         )
-        version = StreamedTable(self._spark, self._name).forward(move)
-        return Output(target=self._name, rows=staged.rows, version=version, verdict=judged.verdict)
+        version = StreamedTable(self._spark, self.name).forward(move)
+        return Output(target=self.name, rows=staged.rows, version=version, verdict=judged.verdict)
+
+    def compact(self, mark: Mark) -> Compacted | None:
+        """Make the small files of this stream on main into few; None if that is not worth it.
+
+        :param mark: of the last micro-batch on main.
+        :raises PublishError: if a newer attempt has fenced this one off.
+        :raises Exception: what else went wrong; main is as it was.
+        """
+        place = self.fenced.place
+        mine = place.provenance
+        told = {"query": mark.query, "number": mark.number, "at": time()}
+        order = Order(
+            branch=place.branch,
+            key=mine.key,
+            summary={COMPACTS: mine.key, RUN: mine.run_id, TRY: mine.try_number},
+            named=(f"{_COMPACTED}{place.branch.key}", json.dumps(told)),
+        )
+        return CompactedTable(self._spark, self.name).compact(order)
+
+    def compacted_at(self, query: str) -> tuple[int, float]:
+        """Return behind which micro-batch of a query, and when, this stream last compacted.
+
+        Never: -1, and since when the table has what it has.
+        """
+        place = self.fenced.place
+        now = place.table.metadata()
+        text = now.properties.get(f"{_COMPACTED}{place.branch.key}")
+        if text is None:
+            times = [snapshot["timestamp-ms"] / 1000 for snapshot in now.snapshots.values()]
+            return -1, min(times, default=time())
+        told = json.loads(text)
+        number = int(told["number"])
+        if told["query"] != query:
+            number = -1  # the stream was started over, and counts anew
+        return number, float(told["at"])
 
     def reopen(self) -> None:
         """Open the attempt's refs anew, where a publish has removed them.
