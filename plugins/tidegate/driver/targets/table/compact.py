@@ -124,8 +124,9 @@ def worthwhile(files: Iterable[DataFile], small: int) -> Iterator[DataFile]:
     :param small: the bytes up to which a file is small.
     """
     by_partition = attrgetter("partition")
-    ordered = sorted((file for file in files if file.size < small), key=by_partition)
-    for _, group in groupby(ordered, by_partition):
+    chosen = [file for file in files if file.size < small]
+    chosen.sort(key=by_partition)
+    for _, group in groupby(chosen, by_partition):
         mine = sorted(group, key=attrgetter("size"))
         total = sum(file.size for file in mine)
         # One that is larger than all the smaller ones together waits until they have grown: else
