@@ -104,18 +104,25 @@ class Batches:
                 f"checkpoint {self.checkpoint.uri}: offsets/{number} was removed while the stream "
                 "worked; the next try makes the checkpoint anew from the offsets on main"
             )
-        before = self.checkpoint.logged(number - 1)
         times = json.loads(now.times)
         times.pop("conf", None)  # of the session, not of the stream; and long
         mark = Mark(
             query=self.flow.query,
             number=number,
-            start=before.offsets if before else self.checkpoint.initial(len(now.offsets)),
+            start=self._start(number, len(now.offsets)),
             end=now.offsets,
             time=json.dumps(times),
             stateful=self.checkpoint.is_stateful,
         )
         return replace(mark, files=files_of(mark, self.checkpoint, self.last))
+
+    def _start(self, number: int, inputs: int) -> tuple[str, ...]:
+        """Return the offsets before a micro-batch."""
+        last = self.last
+        if last is not None and (last.query, last.number) == (self.flow.query, number - 1):
+            return last.end
+        before = self.checkpoint.logged(number - 1)
+        return before.offsets if before else self.checkpoint.initial(inputs)
 
     def _note(self, mark: Mark, settled: Settled, seconds: float) -> None:
         rows = settled.output.rows or 0

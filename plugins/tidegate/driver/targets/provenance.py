@@ -110,8 +110,11 @@ class Provenance:
             SUITE: self.suite,
             SUITE_SHA256: self.suite_sha256,
             FINGERPRINT: self.fingerprint,
-            **self.batch,
         }
+        if self.verdict is not None:
+            # Each version of a table repeats it for every snapshot, and nobody asks the one with
+            # the data, which the judged one lies on.
+            summary |= self.batch
         known = {VERDICT: self.verdict, MERGES: self.merges, ROWS: self.rows}
         told = {key: str(value) for key, value in known.items() if value is not None}
         return summary | told
