@@ -34,7 +34,8 @@ N ?= 40
 chaos: setup  ## Kill, crowd and disturb N stages at random (make chaos N=200); print what became of each
 	python -m tests.chaos $(N)
 
-# Kills a stream of a real Kafka broker N times at random: make kills N=50 STREAM_SEED=3
+# Kills driver, JVM, task, executor and broker of a stream N times at random, on a Spark cluster and a Kafka
+# broker of its own, with 2,000 messages a kill: make kills N=50 STREAM_SEED=3
 kills: setup
 	STREAM_KILLS=$(N) python -m pytest -q tests/system/test_stream_kills.py
 
@@ -45,7 +46,7 @@ lint: .venv/.installed  ## Check style, types and the import contracts
 	lint-imports | tail -n 12
 
 bench: setup  ## Run every benchmark; each prints a table and writes benchmarks/results/*.json
-	for each in publish_cost stage_overhead gate_overhead gate_scale gate_memory parse_time; do python -m benchmarks.$$each; done
+	for each in publish_cost stage_overhead gate_overhead gate_scale gate_memory parse_time stream_throughput stream_memory; do python -m benchmarks.$$each; done
 
 clean:  ## Remove what the other targets made: the environment, landed data, tables, models
 	rm -rf .venv .tidegate landing lake mlflow.db mlartifacts spark-warehouse benchmarks/results

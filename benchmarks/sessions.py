@@ -12,12 +12,17 @@ from pyspark.sql import SparkSession
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def open_session(folder: Path, memory: str = "4g") -> SparkSession:
-    """Start local[2] with this project's spark-defaults.conf, its warehouse moved to ``folder``."""
+def open_session(folder: Path, memory: str = "4g", packages: str = "") -> SparkSession:
+    """Start local[2] with this project's spark-defaults.conf, its warehouse moved to ``folder``.
+
+    :param packages: further ones, by their Maven coordinates.
+    """
     builder = SparkSession.builder.master("local[2]").appName("tidegate-benchmark")
     for line in (ROOT / "conf" / "spark-defaults.conf").read_text(encoding="utf-8").splitlines():
         if line.strip() and not line.startswith("#"):
             key, value = line.split(maxsplit=1)
+            if packages and key == "spark.jars.packages":
+                value = f"{value},{packages}"
             builder = builder.config(key, value)
     builder = builder.config("spark.sql.catalog.lake.warehouse", str(folder / "lake"))
     builder = builder.config("spark.driver.memory", memory).config("spark.ui.enabled", "false")

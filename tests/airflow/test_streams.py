@@ -35,6 +35,7 @@ def make(project: FakeProject, **overrides: Any) -> Any:
         ({"trigger": "10 seconds"}, "task 't': .*say after how long"),
         ({"run_for": 60}, "task 't': run_for=60; give such as '50 minutes'"),
         ({"max_per_batch": 0}, "task 't': max_per_batch=0"),
+        ({"compact": "often"}, "task 't': compact='often'; give such as '1 hour', or a whole"),
         ({"mode": "replace"}, "task 't': mode='replace'; a stream adds rows"),
         ({"mode": "update"}, "task 't': mode='update' needs the columns that name a row"),
         ({"keys": ["id"]}, "task 't': .*of a stream 'update'"),
@@ -111,11 +112,12 @@ def test_topics_of_their_own_may_be_in_two_reads(project: FakeProject) -> None:
 
 def test_the_driver_is_told_what_the_stream_is(project: FakeProject) -> None:
     project.submit_will(outcome="published")
-    made = make(project, trigger="10 seconds", run_for="1 minute", max_per_batch=5)
+    made = make(project, trigger="10 seconds", run_for="1 minute", max_per_batch=5, compact=9)
     around = context(made)
     made.execute(around)
     seen = given(made, around)
-    assert seen.stream == Stream(trigger="10 seconds", run_for="1 minute", max_per_batch=5)
+    told = {"trigger": "10 seconds", "run_for": "1 minute", "max_per_batch": 5, "compact": 9}
+    assert seen.stream == Stream(**told)
     assert (seen.kind, seen.mode) == ("stream", "append")
     assert "run" not in seen.key
     (read,) = seen.reads

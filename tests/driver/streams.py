@@ -64,7 +64,7 @@ class StreamBench:
         reads: Mapping[str, Any] = {"events": events, **overrides.pop("reads", {})}
         settings = {
             name: overrides.pop(name)
-            for name in ("trigger", "run_for", "max_per_batch", "dead_letters")
+            for name in ("trigger", "run_for", "max_per_batch", "dead_letters", "compact")
             if name in overrides
         }
         given: dict[str, Any] = {

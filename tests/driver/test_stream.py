@@ -354,6 +354,10 @@ def test_a_file_that_is_not_of_its_schema_is_a_data_error(bench: StreamBench) ->
         ({"run_for": "0 hours"}, "run_for='0 hours'"),
         ({"max_per_batch": 0}, "at least 1"),
         ({"max_per_batch": True}, "at least 1"),
+        ({"compact": 0}, "compact=0; give such as '1 hour', or a whole number"),
+        ({"compact": True}, "compact=True"),
+        ({"compact": "often"}, "compact='often'"),
+        ({"compact": 1.5}, "compact=1.5"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], said: str) -> None:

@@ -25,6 +25,8 @@ class StreamStageOperator(StageOperator):
     :param max_per_batch: the most messages (of files: files) in one micro-batch, of each stream.
     :param dead_letters: whether rows that break a critical expectation by themselves go to
         ``<table>__dead_letters``, as long as their share is within its ``mostly``.
+    :param compact: after how long (``1 hour``) or how many micro-batches the small files that the
+        stream wrote are made into few, in a commit of its own.
     """
 
     kind = "stream"
@@ -36,12 +38,14 @@ class StreamStageOperator(StageOperator):
         run_for: str | None = None,
         max_per_batch: int | None = None,
         dead_letters: bool = False,
+        compact: int | str | None = None,
         **kwargs: Any,
     ) -> None:
         self.trigger = trigger
         self.run_for = run_for
         self.max_per_batch = max_per_batch
         self.dead_letters = dead_letters
+        self.compact = compact
         # Rows are added, and no run is a unit of it: `replace` would lose all but the last batch.
         kwargs.setdefault("mode", "append")
         # Of two runs at a time, the newer one would fence the other off.
@@ -59,6 +63,7 @@ class StreamStageOperator(StageOperator):
             run_for=self.run_for,
             max_per_batch=self.max_per_batch,
             dead_letters=self.dead_letters,
+            compact=self.compact,
         )
 
     def opened(self) -> tuple[list[Read], dict[str, str]]:  # noqa: D102

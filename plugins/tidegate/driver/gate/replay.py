@@ -266,13 +266,22 @@ def replay(engine: ReplayEngine, configurations: Sequence[Any]) -> list[Any]:
     :raises Exception: what Spark raised, if the infrastructure rather than the data or the suite
         broke the judging.
     """
-    results = {each.id: _unanswerable(engine, each) for each in configurations}
-    sound = [each for each in configurations if results[each.id] is None]
-    for each in validated(engine, sound, runtime()):
-        results[each.expectation_config.id] = each
+    try:
+        found = validated(engine, configurations, runtime())
+    except Exception:  # one that cannot even say what it needs; GX then drops the whole suite
+        found = _each_answerable(engine, configurations)
     if engine.crash:
         raise engine.crash
+    results = {each.expectation_config.id: each for each in found}
     return [results[each.id] for each in configurations]
+
+
+def _each_answerable(engine: ReplayEngine, configurations: Sequence[Any]) -> list[Any]:
+    # Only now: to ask each for its needs takes as long as to judge by metrics that are known.
+    broken = {each.id: _unanswerable(engine, each) for each in configurations}
+    sound = [each for each in configurations if broken[each.id] is None]
+    told = [each for each in broken.values() if each is not None]
+    return [*told, *validated(engine, sound, runtime())]
 
 
 def _unanswerable(engine: ReplayEngine, configuration: Any) -> Any:

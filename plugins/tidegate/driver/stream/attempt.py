@@ -18,6 +18,7 @@ from tidegate.driver.jvm.hadoop import Folder
 from tidegate.driver.record import Record
 from tidegate.driver.stream.batches import Batches
 from tidegate.driver.stream.checkpoint import Checkpoint
+from tidegate.driver.stream.compaction import Compaction
 from tidegate.driver.stream.kafka import meaning
 from tidegate.driver.stream.letters import DeadLetters
 from tidegate.driver.stream.query import run_query
@@ -98,8 +99,17 @@ class StreamAttempt:
             gate=self.gate,
             record=self.record,
             checkpoint=checkpoint,
+            compaction=self._compaction(),
             last=last,
             flow=Flow(query="", rebuilt=why),
+        )
+
+    def _compaction(self) -> Compaction:
+        tables = [self.table]
+        if self.letters.inputs:
+            tables.append(self.letters.table)
+        return Compaction(
+            spark=self.spark, stream=self._stream, tables=tables, say=self.record.channel.say
         )
 
     def _over(self, checkpoint: Checkpoint, marks: list[Mark]) -> list[Mark]:
