@@ -132,6 +132,7 @@ def compared(
 
     ways: dict[str, Callable[[], object]] = {
         "write alone": partial(write_alone, spark, data),
+        "stage, no rules": partial(gate, []),
         "ours, 11 rules": partial(gate, EXPECTATIONS),
         "ours, 12 with unique": partial(gate, [*EXPECTATIONS, UNIQUE]),
         "ours, 6 proven": partial(gate, PROVEN),
@@ -198,7 +199,8 @@ def main() -> None:
         spark.stop()
     notes = [
         f"{size:,} rows x 8 columns, medians of {repeats}; ms: what each request waits",
-        "df.observe shows counts only: no examples, nothing of uniqueness",
+        "stage, no rules: what fence and publish take. df.observe stands for a write that nothing",
+        "fences or publishes, and shows counts only: no examples, nothing of uniqueness",
     ]
     show("gate_s3", rows, notes)
     shutil.rmtree(folder, ignore_errors=True)
