@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from demo.stream.broker import Broker
 from pyspark.sql import SparkSession
 from streams import StreamBench
-from tests.kafka_broker import Broker
 
 from tidegate.contract import Report
 from tidegate.driver.__main__ import FAILED, HELD

@@ -15,8 +15,8 @@ from random import Random
 
 import pyarrow.parquet as pq
 import pytest
+from demo.stream.broker import Broker
 from tests.driver.local_spark import ICEBERG, KAFKA
-from tests.kafka_broker import Broker
 from tests.system.stages import Attempt, Project, until
 
 pytestmark = [pytest.mark.system, pytest.mark.kafka]
