@@ -10,7 +10,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SPARK_CONF_DIR := $(CURDIR)/conf
 
-.PHONY: help setup demo tpch up test chaos kills lint bench clean
+.PHONY: help setup demo stream tpch up test chaos kills lint bench clean
 
 help:  ## Show this help
 	grep -hE '^[a-z]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -19,6 +19,9 @@ setup: .tidegate/jars landing/.landed  ## Install the pinned packages, fetch Spa
 
 demo: setup  ## Run two real nights on Airflow and Spark: one publishes, one closes its gate (target tpch: a larger example)
 	python -m demo.night
+
+stream: setup .tidegate/kafka/.fetched  ## Stream a day by Kafka and TCP, kill a driver in the middle, prove that nothing is lost or doubled
+	python -m demo.stream.run
 
 # Fills three days of TPC-H in on Airflow and Spark, and compares the lake with DuckDB.
 tpch: setup
@@ -65,6 +68,11 @@ clean:  ## Remove what the other targets made: the environment, landed data, tab
 	mkdir -p .tidegate
 	echo 'print("jars are there")' > .tidegate/nothing.py
 	spark-submit --master 'local[1]' .tidegate/nothing.py > .tidegate/jars.log 2>&1 || { tail -n 20 .tidegate/jars.log; exit 1; }
+	touch $@
+
+.tidegate/kafka/.fetched: .venv/.installed dags/live_departures.py demo/stream/broker.py
+	echo "fetching Kafka's jars …"
+	python -m demo.stream.fetch
 	touch $@
 
 # Tests look at the report's page in Chromium, and say why they skip where there is none.

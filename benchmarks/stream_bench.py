@@ -14,7 +14,7 @@ import psutil
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.listener import StreamingQueryListener
-from tests.kafka_broker import Broker
+from demo.stream.broker import Broker
 
 from benchmarks.gate_overhead import expectation
 from benchmarks.sessions import ROOT, open_session

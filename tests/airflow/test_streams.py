@@ -110,6 +110,20 @@ def test_topics_of_their_own_may_be_in_two_reads(project: FakeProject) -> None:
     assert make(project, reads={"x": TOPIC, "y": other, "z": later}).stream
 
 
+def test_how_long_it_runs_may_be_a_template(project: FakeProject) -> None:
+    project.submit_will(outcome="published")
+    made = make(project, trigger="10 seconds", run_for="{{ params.run_for }}")
+    made.run_for = "1 minute"  # what Airflow makes of it, before the task is executed
+    around = context(made)
+    made.execute(around)
+    seen = given(made, around).stream
+    assert seen is not None
+    assert seen.seconds == 60
+    made.run_for = "for ever"
+    with pytest.raises(SpecError, match="run_for='for ever'; give such as"):
+        made.execute(context(made, try_number=2))
+
+
 def test_the_driver_is_told_what_the_stream_is(project: FakeProject) -> None:
     project.submit_will(outcome="published")
     made = make(project, trigger="10 seconds", run_for="1 minute", max_per_batch=5, compact=9)

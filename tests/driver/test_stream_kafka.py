@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from demo.stream import replay
+from demo.stream.accounts import Account
+from demo.stream.broker import Broker, send
 from pyspark.sql import SparkSession
 from streams import POSITIVE, StreamBench
-from tests.kafka_broker import Broker
+from tests.driver.nights import constant, land
 
 from tidegate.contract import Report
 from tidegate.driver.__main__ import FAILED, HELD
@@ -386,6 +389,31 @@ def test_starting_over_is_asked_for_and_told(bench: Bench) -> None:
     bench.topic.send(message(2))
     code, _ = bench.take("r3")
     assert (code, bench.ids()) == (0, [1, 1, 2])
+
+
+def test_the_demos_day_is_on_main_or_among_the_dead_letters(bench: Bench, tmp_path: Path) -> None:
+    land(tmp_path, "2013-02-11")
+    sent = replay.messages(tmp_path / "flights" / "2013-02-11.csv")
+    send(bench.topic.servers, bench.topic.name, [message.line for message in sent])
+    read = bench.read(schema=constant("live_departures", "DEPARTURE"))
+    job = (
+        "def run(events):\n    return events.selectExpr('flight AS id', 'carrier', "
+        "'_kafka.partition AS p', '_kafka.offset AS o')\n"
+    )
+    code, report = bench.take(reads=read, job=job, expectations=[], max_per_batch=400)
+    assert (code, report.outcome) == (0, "published")
+    bench.spark.catalog.refreshTable(bench.table)
+    main = bench.spark.table(bench.table).collect()
+    letters = bench.letters()
+    account = Account(
+        name="day",
+        good=[message.key for message in sent if message.fate != "broken"],
+        broken=[message.value.encode() for message in sent if message.fate == "broken"],
+        main=[f"{row.carrier}{row.id}" for row in main],
+        dead=[bytes(row.value) for row in letters],
+        offsets=[(row.p, row.o) for row in main] + [(row.partition, row.offset) for row in letters],
+    )
+    assert account.holds, account.line
 
 
 def test_without_dead_letters_nothing_is_read_twice(

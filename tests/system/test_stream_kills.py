@@ -19,8 +19,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from demo.stream.broker import Broker
 from tests.driver.local_spark import ICEBERG, KAFKA
-from tests.kafka_broker import Broker
 from tests.system.cluster import Cluster, to
 from tests.system.stages import Attempt, Project, until
 

@@ -22,6 +22,7 @@ class StreamStageOperator(StageOperator):
     :param trigger: ``available_now`` (take what has arrived since the last run, then end), or the
         time from one micro-batch to the next, such as ``10 seconds``, which goes with ``run_for``.
     :param run_for: after how long the task ends, such as ``50 minutes``; the next run goes on.
+        (templated)
     :param max_per_batch: the most messages (of files: files) in one micro-batch, of each stream.
     :param dead_letters: whether rows that break a critical expectation by themselves go to
         ``<table>__dead_letters``, as long as their share is within its ``mostly``.
@@ -30,6 +31,7 @@ class StreamStageOperator(StageOperator):
     """
 
     kind = "stream"
+    template_fields = (*StageOperator.template_fields, "run_for")
 
     def __init__(
         self,
@@ -82,8 +84,9 @@ class StreamStageOperator(StageOperator):
         checks = self.checks(rendered)
         told = f"mode={self.mode!r}; a stream adds rows: leave mode out, or 'update' with keys"
         checks.require(checks.waits(self.mode) or self.mode in ("append", "update"), told)
-        with checks.named():
-            _ = self.stream
+        if not checks.waits(self.run_for):
+            with checks.named():
+                _ = self.stream
         if checks.waits(self.reads):
             return
         known = [name for name, value in self.reads.items() if is_stream(value)]
