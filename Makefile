@@ -10,10 +10,10 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SPARK_CONF_DIR := $(CURDIR)/conf
 
-.PHONY: help setup demo tpch up test chaos kills lint bench clean
+.PHONY: help setup demo tpch up test test-all chaos kills lint bench clean
 
 help:  ## Show this help
-	grep -hE '^[a-z]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
 setup: .tidegate/jars landing/.landed  ## Install the pinned packages, fetch Spark's jars, land the flights of 2013
 
@@ -27,7 +27,10 @@ tpch: setup
 up: setup  ## Start Airflow with the DAGs and its UI, ready to trigger by hand
 	python -m demo.up
 
-test: setup .tidegate/chromium .tidegate/postgresql  ## Run every test: seconds first, real servers last
+test: setup .tidegate/chromium .tidegate/postgresql  ## Run the tests, but for those marked slow: seconds first, real servers last
+	python -m pytest -m 'not slow'
+
+test-all: setup .tidegate/chromium .tidegate/postgresql  ## Run every test, the slow ones too
 	python -m pytest
 
 N ?= 40
