@@ -18,6 +18,7 @@ import pytest
 from tests.driver.local_spark import ICEBERG, KAFKA
 from tests.kafka_broker import Broker
 from tests.system.stages import Attempt, Project, until
+from tests.thinned import only
 
 pytestmark = [pytest.mark.system, pytest.mark.kafka]
 
@@ -43,7 +44,7 @@ JOB = "def run(events):\n    return events.select('id', 'v')\n"
 MESSAGES = 3000
 BAD_EVERY = 100
 KILLS = int(os.environ.get("STREAM_KILLS", "2"))
-"""At random moments; ``make kills N=50`` has more."""
+"""At random moments; ``make kills N=50`` has more, ``make test`` none: those at each step alone."""
 SEED = int(os.environ.get("STREAM_SEED", "11"))
 STEPS = {
     "before the commits": "LetteredStaged.publish:begin",
@@ -54,14 +55,14 @@ VICTIMS = ("driver", "jvm", "task")
 LOST = {"DriverLost", "ClusterUnavailable", "PublishError"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     with Broker(tmp_path_factory.mktemp("broker")) as made:
         made.topic("events", 3)
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def project(tmp_path_factory: pytest.TempPathFactory, broker: Broker) -> Iterator[Project]:
     with Project(tmp_path_factory.mktemp("streams")) as made:
         conf = (made.root / "conf" / "spark-defaults.conf").read_text()
@@ -133,8 +134,9 @@ def audited(project: Project, name: str) -> dict[str, int]:
     return dict(row)
 
 
+@pytest.mark.parametrize("kills", only((0, KILLS), [0]))
 def test_killed_at_every_step_and_at_random_every_message_is_there_once(
-    project: Project, broker: Broker
+    project: Project, broker: Broker, kills: int
 ) -> None:
     rng = Random(SEED)
     send(broker, 0, MESSAGES // 2)
@@ -148,7 +150,7 @@ def test_killed_at_every_step_and_at_random_every_message_is_there_once(
         end_of(attempt, victim)
         assert look(project) == before + (step == "LetteredStaged.publish:end")
     send(broker, MESSAGES // 2, MESSAGES)
-    for _ in range(KILLS):
+    for _ in range(kills):
         number += 1
         before = look(project)
         attempt = project.start("live", "r", number)
