@@ -27,11 +27,15 @@ tpch: setup
 up: setup  ## Start Airflow with the DAGs and its UI, ready to trigger by hand
 	python -m demo.up
 
-test: setup .tidegate/chromium .tidegate/postgresql  ## Run the tests, but for those marked slow: seconds first, real servers last
-	python -m pytest -m 'not slow'
+# Two files of tests run at a time. The long ones start first, so that both sides end together.
+LANES ?= 2
+PYTEST := python -m pytest -n $(LANES) --dist loadfile --no-loadscope-reorder $(addprefix tests/,system chaos driver airflow house unit)
 
-test-all: setup .tidegate/chromium .tidegate/postgresql  ## Run every test, the slow ones too
-	python -m pytest
+test: setup .tidegate/test-jars .tidegate/chromium .tidegate/postgresql  ## Run the tests, but for those marked slow, two files at a time (LANES=1: one)
+	$(PYTEST) -m 'not slow'
+
+test-all: setup .tidegate/test-jars .tidegate/chromium .tidegate/postgresql  ## Run every test, the slow ones too
+	$(PYTEST)
 
 N ?= 40
 chaos: setup  ## Kill, crowd and disturb N stages at random (make chaos N=200); print what became of each
@@ -39,7 +43,7 @@ chaos: setup  ## Kill, crowd and disturb N stages at random (make chaos N=200); 
 
 # Kills a stream of a real Kafka broker N times at random: make kills N=50 STREAM_SEED=3
 kills: setup
-	STREAM_KILLS=$(N) python -m pytest -q tests/system/test_stream_kills.py
+	STREAM_KILLS=$(N) python -m pytest -q -m slow tests/system/test_stream_kills.py
 
 lint: .venv/.installed  ## Check style, types and the import contracts
 	ruff check .
@@ -67,6 +71,11 @@ clean:  ## Remove what the other targets made: the environment, landed data, tab
 	mkdir -p .tidegate
 	echo 'print("jars are there")' > .tidegate/nothing.py
 	spark-submit --master 'local[1]' .tidegate/nothing.py > .tidegate/jars.log 2>&1 || { tail -n 20 .tidegate/jars.log; exit 1; }
+	touch $@
+
+.tidegate/test-jars: .tidegate/jars tests/fetch.py tests/driver/local_spark.py tests/kafka_broker.py
+	echo "fetching the jars of the tests …"
+	python -m tests.fetch > .tidegate/test-jars.log 2>&1 || { tail -n 20 .tidegate/test-jars.log; exit 1; }
 	touch $@
 
 # Tests look at the report's page in Chromium, and say why they skip where there is none.

@@ -74,8 +74,8 @@ STEPS = {
 """Named by the steps of a report, or by the public method where no step begins or ends."""
 TASKS = {"gate": "gated"}
 """Whose stage is killed at a step, where it is not ``day``."""
-ALWAYS = ("write", "before the publish", "after the publish")
-"""Where an attempt has open refs, a verdict nobody sees, and a publish nobody was told of."""
+ALWAYS = ("before the publish", "after the publish")
+"""Where an attempt has a verdict nobody sees, and a publish nobody was told of."""
 REFS_ARE_OPEN = "BranchedTable.open:end"
 COLUMN_IS_THERE = "ReplacePartition.write:begin"
 _days = (f"{date(2013, 1, 1) + timedelta(days=n)}" for n in count())
