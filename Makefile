@@ -10,10 +10,10 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SPARK_CONF_DIR := $(CURDIR)/conf
 
-.PHONY: help setup demo stream tpch up test chaos kills lint bench clean
+.PHONY: help setup demo stream tpch up test test-all chaos kills lint bench clean
 
 help:  ## Show this help
-	grep -hE '^[a-z]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
 setup: .tidegate/jars landing/.landed  ## Install the pinned packages, fetch Spark's jars, land the flights of 2013
 
@@ -30,8 +30,15 @@ tpch: setup
 up: setup  ## Start Airflow with the DAGs and its UI, ready to trigger by hand
 	python -m demo.up
 
-test: setup .tidegate/chromium .tidegate/postgresql  ## Run every test: seconds first, real servers last
-	python -m pytest
+# Two files of tests run at a time. The long ones start first, so that both sides end together.
+LANES ?= 2
+PYTEST := python -m pytest -n $(LANES) --dist loadfile --no-loadscope-reorder $(addprefix tests/,system chaos driver airflow house unit)
+
+test: setup .tidegate/test-jars .tidegate/chromium .tidegate/postgresql  ## Run the tests, but for those marked slow, two files at a time (LANES=1: one)
+	$(PYTEST) -m 'not slow'
+
+test-all: setup .tidegate/test-jars .tidegate/chromium .tidegate/postgresql  ## Run every test, the slow ones too
+	$(PYTEST)
 
 N ?= 40
 chaos: setup  ## Kill, crowd and disturb N stages at random (make chaos N=200); print what became of each
@@ -73,6 +80,11 @@ clean:  ## Remove what the other targets made: the environment, landed data, tab
 .tidegate/kafka/.fetched: .venv/.installed dags/live_departures.py demo/stream/broker.py
 	echo "fetching Kafka's jars …"
 	python -m demo.stream.fetch
+	touch $@
+
+.tidegate/test-jars: .tidegate/jars tests/fetch.py tests/driver/local_spark.py demo/stream/broker.py
+	echo "fetching the jars of the tests …"
+	python -m tests.fetch > .tidegate/test-jars.log 2>&1 || { tail -n 20 .tidegate/test-jars.log; exit 1; }
 	touch $@
 
 # Tests look at the report's page in Chromium, and say why they skip where there is none.

@@ -11,10 +11,10 @@ from statistics import median
 from typing import Any
 
 import psutil
+from demo.stream.broker import Broker
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.listener import StreamingQueryListener
-from demo.stream.broker import Broker
 
 from benchmarks.gate_overhead import expectation
 from benchmarks.sessions import ROOT, open_session
