@@ -30,14 +30,14 @@ tpch: setup
 up: setup  ## Start Airflow with the DAGs and its UI, ready to trigger by hand
 	python -m demo.up
 
-# Two files of tests run at a time. The long ones start first, so that both sides end together.
+# Two files of tests run at a time. The long ones start first, so that both sides end together. `make test-all` runs the slow ones too.
 LANES ?= 2
 PYTEST := python -m pytest -n $(LANES) --dist loadfile --no-loadscope-reorder $(addprefix tests/,system chaos driver airflow house unit)
 
-test: setup .tidegate/test-jars .tidegate/chromium .tidegate/postgresql  ## Run the tests, but for those marked slow, two files at a time (LANES=1: one)
+test: setup .tidegate/test-jars .tidegate/chromium .tidegate/postgresql  ## Run the tests, two files at a time; test-all: those marked slow, too
 	$(PYTEST) -m 'not slow'
 
-test-all: setup .tidegate/test-jars .tidegate/chromium .tidegate/postgresql  ## Run every test, the slow ones too
+test-all: setup .tidegate/test-jars .tidegate/chromium .tidegate/postgresql
 	$(PYTEST)
 
 N ?= 40

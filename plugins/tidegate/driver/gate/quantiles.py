@@ -4,6 +4,7 @@ Great Expectations asks Spark for each column's alone. Its own code still asks, 
 the answers what it makes of them: only who answers is another.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,12 +14,10 @@ from pyspark.sql import DataFrame
 _QUANTILES = frozenset({"column.median", "column.quantile_values"})
 """The metrics of Great Expectations that ask for quantiles of one column."""
 
-Asked = tuple[str, tuple[float, ...], float]
-"""A column, the probabilities and the relative error."""
 
-
-def is_quantile(metric: Any) -> bool:
-    """Tell whether a metric asks for quantiles of one column, over all rows."""
+def is_quantile(direct: Any) -> bool:
+    """Tell whether a metric, ready to be computed, asks for quantiles of a column's every row."""
+    metric = direct.metric_configuration
     return metric.metric_name in _QUANTILES and not metric.metric_domain_kwargs.get("row_condition")
 
 
@@ -34,35 +33,32 @@ class Quantiles:
     """
 
     frame: DataFrame
-    asked: list[Asked] = field(default_factory=list)
-    answers: dict[Asked, list[float]] = field(default_factory=dict)
+    columns: dict[float, set[str]] = field(default_factory=lambda: defaultdict(set))
+    wanted: dict[float, set[float]] = field(default_factory=lambda: defaultdict(set))
+    answers: dict[tuple[str, float], dict[float, float]] = field(default_factory=dict)
 
     def approxQuantile(  # Spark's name
         self, column: str, probabilities: Sequence[float], error: float
     ) -> list[float]:
-        """Return the quantiles, if they are known.
+        """Return the quantiles, if they are known; of a column without values none, as Spark does.
 
         :raises NotAnswered: if they are not; it is noted that they were asked for.
         """
-        question = (column, tuple(probabilities), float(error))
-        if question not in self.answers:
-            self.asked.append(question)
+        known = self.answers.get((column, error))
+        if known is None:
+            self.columns[error].add(column)
+            self.wanted[error].update(probabilities)
             raise NotAnswered
-        return self.answers[question]
+        return [known[each] for each in probabilities if known]
 
     def compute(self) -> None:
         """Compute what was asked for: Spark takes many columns, but one error, at a time."""
-        for error in sorted({error for _, _, error in self.asked}):
-            alike = [question for question in self.asked if question[2] == error]
-            columns = sorted({column for column, _, _ in alike})
-            wanted = sorted({each for _, probabilities, _ in alike for each in probabilities})
-            found = self.frame.approxQuantile(columns, wanted, error)
-            by_column = dict(zip(columns, found, strict=True))
-            for column, probabilities, _ in alike:
-                # Of a column without values, Spark returns none, whatever was asked.
-                known = dict(zip(wanted, by_column[column], strict=False))
-                answer = [known[each] for each in probabilities if each in known]
-                self.answers[column, probabilities, error] = answer
+        for error, asked in self.columns.items():
+            names = sorted(asked)
+            wanted = sorted(self.wanted[error])
+            found = self.frame.approxQuantile(names, wanted, error)
+            for name, values in zip(names, found, strict=True):
+                self.answers[name, error] = dict(zip(wanted, values, strict=False))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.frame, name)

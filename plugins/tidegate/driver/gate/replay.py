@@ -113,7 +113,7 @@ class ReplayEngine(Engine):
         :raises MetricResolutionError: for the first of them that cannot be computed.
         """
         self._bundle(bundled)
-        self._quantiles([each for each in direct if is_quantile(each.metric_configuration)])
+        self._quantiles(list(filter(is_quantile, direct)))
         for each in filterfalse(_is_evidence, direct):
             self._keep(each.metric_configuration, partial(self._compute, each))
         self._examples(list(filter(_is_evidence, direct)))
@@ -145,8 +145,6 @@ class ReplayEngine(Engine):
 
     def _quantiles(self, asked: Sequence[Any]) -> None:
         """Compute the quantiles of several columns together; one column's alone is GX's to ask."""
-        if len(asked) < 2 or self.crash:
-            return
         together = Quantiles(self.dataframe)
         self.stand_in(_QUANTILES, together)
         for each in asked:
@@ -175,8 +173,8 @@ class ReplayEngine(Engine):
         metric = direct.metric_configuration
         if metric.metric_name in KEYS:
             return self._count_repeated(direct)
-        if metric.metric_name.startswith(_DISTINCT) and self._facts.rows:
-            with sized(self.spark, self._facts.rows):
+        if metric.metric_name.startswith(_DISTINCT):
+            with sized(self.spark, self._facts.rows or None):
                 return direct.metric_fn(**direct.metric_provider_kwargs)
         return direct.metric_fn(**direct.metric_provider_kwargs)
 
