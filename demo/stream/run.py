@@ -226,11 +226,13 @@ def prove(root: Path) -> bool:
 
 
 def main() -> int:
-    """Run it all; the exit code is 0 if and only if nothing was lost or doubled."""
+    """Run it all, in the folder of the first argument; return 0 if all is there once."""
     # A terminated run ends what it has started, as an interrupted one does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     root = project.ROOT
+    if len(sys.argv) > 1:
+        root = Path(sys.argv[1]).absolute()
     try:
         project.prepare(root)
         well = stream(root)
@@ -238,6 +240,9 @@ def main() -> int:
     except (RuntimeError, OSError, requests.RequestException) as failed:
         say(f"\nmake stream failed: {failed}")
         return 1
+    except KeyboardInterrupt:
+        say("\ninterrupted: what was started has been ended")
+        return 130
     ended = "nothing was lost, nothing doubled"
     if not well:
         ended = "NOT as it should be"
