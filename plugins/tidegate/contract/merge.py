@@ -47,7 +47,10 @@ def merge_of(mode: object, keys: Any) -> Merge | None:
         told = f"mode={mode!r} needs the columns that name a row, e.g. keys=['id']"
         require(keys is not None, told)
         return Merge(keys=keys)
-    told = f"keys={keys!r} go with mode='merge', of a stream 'update'; those of a Merge are its own"
+    told = (
+        f"keys={keys!r} go with mode='merge', of a stream with 'update'; "
+        "with a Merge, they are its own: Merge(keys=…)"
+    )
     require(keys is None, told)
     if isinstance(mode, Merge):
         return mode
