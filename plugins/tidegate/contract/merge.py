@@ -48,7 +48,7 @@ def merge_of(mode: object, keys: Any) -> Merge | None:
         require(keys is not None, told)
         return Merge(keys=keys)
     told = (
-        f"keys={keys!r} go with mode='merge', of a stream with 'update'; "
+        f"keys={keys!r} go with mode='merge', of a stream 'update'; "
         "with a Merge, they are its own: Merge(keys=…)"
     )
     require(keys is None, told)
