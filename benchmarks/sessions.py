@@ -30,6 +30,8 @@ def open_session(
             builder = builder.config(key, value)
     builder = builder.config("spark.sql.catalog.lake.warehouse", str(folder / "lake"))
     builder = builder.config("spark.driver.memory", memory).config("spark.ui.enabled", "false")
+    # Jobs are counted: by default, Spark forgets a hundred whenever there are a thousand.
+    builder = builder.config("spark.ui.retainedJobs", "1000000")
     for key, value in (conf or {}).items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()
