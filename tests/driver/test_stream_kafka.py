@@ -339,7 +339,7 @@ def test_formats(bench: Bench, format_: str, dead: int) -> None:
     job = JOB
     if format_ == "raw":
         job = "def run(events):\n    return events.selectExpr('int(string(value)) AS id')\n"
-    code, report = bench.take(reads=read, job=job, expectations=[])
+    code, report = bench.take(reads=read, job=job, expectations=[], compact=1)
     assert (code, bench.ids()) == (0, [1, 2][: 2 - dead]), report.failure
     if dead:
         assert len(bench.letters()) == dead

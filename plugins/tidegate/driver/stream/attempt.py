@@ -106,7 +106,7 @@ class StreamAttempt:
 
     def _compaction(self) -> Compaction:
         tables = [self.table]
-        if self.letters.inputs:
+        if self.letters.may_come:
             tables.append(self.letters.table)
         return Compaction(
             spark=self.spark, stream=self._stream, tables=tables, say=self.record.channel.say

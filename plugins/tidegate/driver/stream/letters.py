@@ -7,6 +7,7 @@ mark, by which the next attempt passes them over.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from operator import attrgetter
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -54,17 +55,18 @@ class DeadLetters:
     count: int = 0
 
     @property
-    def _may_come(self) -> bool:
+    def may_come(self) -> bool:
+        """Whether there can be any; else their table is neither fenced nor there."""
         return self.rules or any(letters.metric for letters in self.inputs.values())
 
     def begin(self) -> None:
         """Fence older attempts off, as the stream's own table does."""
-        if self._may_come:
+        if self.may_come:
             self.table.begin(self.spark.createDataFrame([], LETTER))
 
     def end(self) -> None:
         """Remove the attempt's refs."""
-        if self._may_come:
+        if self.may_come:
             self.table.end()
 
     def stage(self, mark: Mark, broken: Broken | None) -> StagedBatch | None:
@@ -168,7 +170,9 @@ class LetteredStaged:
             return replace(self, staged=rest), judged
         dead = self.letters.stage(whole.mark, Broken(whole.frame, rules))
         # The first of two that are as grave: the shares of the whole.
-        return replace(self, staged=rest, dead=dead), max(judgement, judged, key=_gravity)
+        return replace(self, staged=rest, dead=dead), max(
+            judgement, judged, key=attrgetter("gravity")
+        )
 
     @property
     def frame(self) -> DataFrame:
@@ -207,7 +211,3 @@ class LetteredStaged:
     def _drop_dead(self) -> None:
         if self.dead is not None:
             self.dead.discard()
-
-
-def _gravity(judgement: Judgement) -> int:
-    return judgement.gravity
