@@ -108,10 +108,7 @@ class StreamStageOperator(StageOperator):
     def _known(self, checks: Checks) -> Iterator[Read]:
         """Yield the reads that hold nothing which is known only in the run."""
         for name, value in self.reads.items():
-            texts = [value]
-            if isinstance(value, Mapping):
-                texts = list(value.values())
-            if not any(map(checks.waits, texts)):
+            if checks.is_known(value):
                 yield parse_read(name, value)
 
 
