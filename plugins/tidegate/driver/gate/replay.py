@@ -144,7 +144,9 @@ class ReplayEngine(Engine):
             self._note_crash(error)
 
     def _quantiles(self, asked: Sequence[Any]) -> None:
-        """Compute the quantiles of several columns together; one column's alone is GX's to ask."""
+        """Compute the quantiles of all columns together."""
+        if not asked:
+            return
         together = Quantiles(self.dataframe)
         self.stand_in(_QUANTILES, together)
         for each in asked:
@@ -173,10 +175,11 @@ class ReplayEngine(Engine):
         metric = direct.metric_configuration
         if metric.metric_name in KEYS:
             return self._count_repeated(direct)
+        rows = None
         if metric.metric_name.startswith(_DISTINCT):
-            with sized(self.spark, self._facts.rows or None):
-                return direct.metric_fn(**direct.metric_provider_kwargs)
-        return direct.metric_fn(**direct.metric_provider_kwargs)
+            rows = self._facts.rows or None
+        with sized(self.spark, rows):
+            return direct.metric_fn(**direct.metric_provider_kwargs)
 
     # -- keys ----------------------------------------------------------------------------------
 
