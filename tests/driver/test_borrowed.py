@@ -27,6 +27,7 @@ from tidegate.driver.jvm import (
     iceberg,
     kept,
     plans,
+    rewrite,
     shared,
     streams,
 )
@@ -159,6 +160,17 @@ def seen_of_a_stream(spark: SparkSession) -> bool:
     query = counted.writeStream.foreachBatch(look).trigger(availableNow=True).start()
     query.awaitTermination()
     return seen[:2] == [2, 0]
+
+
+def rewritten(spark: SparkSession) -> bool:
+    table = jvm.iceberg_table(spark, TABLE)
+    found = list(rewrite.data_files(table, int(table.currentSnapshot().snapshotId())))
+    made = rewrite.Rewrite(spark, table, found)
+    made.write(2**20)
+    written = made.new.size()
+    made.drop()
+    rows = sum(file.task.file().recordCount() for file in found)
+    return (written, rows, made.old.size()) == (1, 4, len(found))
 
 
 def test_a_folder_of_any_storage_is_read_and_written(spark: SparkSession, tmp_path: Path) -> None:
@@ -314,6 +326,7 @@ TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
     "tidy": lambda spark: shared.tidy(spark, 0) is None,
     "used_mib": lambda spark: shared.used_mib(spark) > 0,
     "traces": lambda spark: shared.traces(spark) == shared.traces(spark),
+    "data_files": rewritten,
 }
 
 

@@ -15,7 +15,7 @@ from tidegate.errors import SpecError
 PROTOCOL = 2
 """Version of both documents; a driver refuses a spec of another version."""
 
-Mode = Literal["replace", "append", "merge"]
+Mode = Literal["replace", "append", "merge", "update"]
 
 
 def digest(document: object) -> str:

@@ -175,7 +175,7 @@ class Fork:
             os.close(self._told)
             die_with_parent()
             if os.getppid() != parent:  # it died before it could be said to die with it
-                os._exit(_CANCELLED)
+                sys.exit(_CANCELLED)
             if shut is not None:
                 os.close(shut)
             work(out)

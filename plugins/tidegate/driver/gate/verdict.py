@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from tidegate.contract import Expectation, Json, Judgement, Suite, Verdict, brief, columns_of, named
 from tidegate.driver.gate.bounded import bounded, shown_kwargs
+from tidegate.driver.gate.columns import columns_told
 from tidegate.driver.gate.document import Entry
 from tidegate.driver.gate.pii import hidden_of
 
@@ -15,7 +16,6 @@ _LONGEST_KEY = 100
 """A key is told whole: cut, it names no row."""
 _LONGEST_ROW = 400
 _EXAMPLES = 3
-_NONE = "nothing"
 _NO_TEXT = "raised without a text"
 _RAISED = "raised; its text is withheld, because the suite has pii columns"
 _DECISIVE = (
@@ -68,7 +68,7 @@ def _expectation(
     detail = result.result or {}
     shown = _Values(None, ())
     if not secret:
-        guilty = examples(configuration.type, detail) or _columns(result)
+        guilty = examples(configuration.type, detail) or columns_told(result)
         shown = _Values(bounded(detail.get("observed_value")), guilty)
     return Expectation(
         id=str(entry.get("id") or place),
@@ -114,20 +114,6 @@ def _example(value: object, longest: int) -> str:
     if isinstance(value, Mapping):
         return brief(named(value, longest), _LONGEST_ROW)
     return brief(value, longest)
-
-
-def _columns(result: Any) -> tuple[str, ...]:
-    """Return at most three columns that a table lacks, has too many, or has elsewhere."""
-    found = _fields((result.result or {}).get("details")).get("mismatched")
-    if result.success or not found:
-        return ()
-    if isinstance(found, Mapping):
-        told = [f"{name} missing" for name in found.get("missing", ())]
-        if result.expectation_config.kwargs.get("exact_match", True):
-            told += [f"{name} not asked for" for name in found.get("unexpected", ())]
-    else:
-        told = [f"{each['Found'] or _NONE} for {each['Expected'] or _NONE}" for each in found]
-    return tuple(brief(each, _LONGEST_KEY) for each in told[:_EXAMPLES])
 
 
 def _share(detail: Mapping[str, Any]) -> float | None:
