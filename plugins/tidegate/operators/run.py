@@ -9,9 +9,9 @@ from pathlib import Path
 from tidegate.contract import Attempt, Report, StageSpec, scrub
 from tidegate.errors import ResourceExhausted, SpecError, TidegateError
 from tidegate.store import LOG, PAGE, SPEC, AttemptFiles, Store
-from tidegate.submit.client import ClientSubmission
-from tidegate.submit.protocol import Listener, Submission
+from tidegate.submit.protocol import Listener, Order, Submission
 from tidegate.submit.secrets import Settings
+from tidegate.submit.ways import submission
 from tidegate.telling.card import card, refusal
 from tidegate.telling.green import green, head
 from tidegate.telling.outcome import UNBELIEVABLE, error_of, read_report
@@ -51,14 +51,15 @@ class StageRun:
         self._secrets = settings.secrets
         self._files = AttemptFiles(spec.folder)
         self.report: Report | None = None
-        self._submission: Submission = ClientSubmission(
+        self._order = Order(
+            spec=spec,
             settings=settings,
-            name=f"{spec.attempt.dag_id}.{spec.attempt.task_id}",
             files=self._files,
             project=project,
             packages=store.packages(),
             listener=listener,
         )
+        self._submission: Submission | None = None
 
     def run(self) -> Report:
         """Run the attempt and log its story.
@@ -84,22 +85,24 @@ class StageRun:
 
     def kill(self) -> None:
         """End the attempt."""
-        self._submission.end()
+        if self._submission is not None:
+            self._submission.end()
 
     def _attempt(self) -> Report:
         self._prepare()
-        self._submission.start()
-        exit_code = self._submission.follow()
+        way = submission(self._order)
+        self._submission = way
+        way.start()
+        exit_code = way.follow()
         self.report = read_report(self._spec)
         if self.report is None:
-            raise self._lost(exit_code)
+            raise self._without_values(way.lost(exit_code))
         error = error_of(self._spec, self.report, exit_code)
         if error is not None:
             raise error
         return self.report
 
-    def _lost(self, exit_code: int) -> TidegateError:
-        error = self._submission.lost(exit_code)
+    def _without_values(self, error: TidegateError) -> TidegateError:
         if self._spec.suite.has_pii:  # the end of Spark's output may quote a value
             return error.without_quote()
         return error

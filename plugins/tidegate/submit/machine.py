@@ -37,3 +37,16 @@ def check_machine(environment: Mapping[str, str], spark_binary: str) -> None:
             f"no {spark_binary} on this worker's PATH: pip install pyspark (the version in "
             "constraints.txt), or put your Spark's bin folder on the PATH"
         )
+
+
+def check_hadoop(environment: Mapping[str, str]) -> None:
+    """Refuse a machine that does not know its Hadoop cluster.
+
+    :raises SpecError: if no variable names the folder of Hadoop's configuration.
+    """
+    folder = environment.get("HADOOP_CONF_DIR") or environment.get("YARN_CONF_DIR")
+    if not folder or not Path(folder).is_dir():
+        raise SpecError(
+            f"master 'yarn' needs Hadoop's configuration, and HADOOP_CONF_DIR is {folder!r}: set "
+            "it, on this worker or in env_vars, to the folder with core-site.xml and yarn-site.xml"
+        )

@@ -1,8 +1,13 @@
-"""What every way to run a driver offers, and who listens."""
+"""What every way to run a driver is asked and offers, and who listens."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+from tidegate.contract import StageSpec
 from tidegate.errors import TidegateError
+from tidegate.store import AttemptFiles
+from tidegate.submit.secrets import Settings
 
 
 class Listener(Protocol):
@@ -13,6 +18,31 @@ class Listener(Protocol):
 
     def spark_ui(self, address: str) -> None:
         """Take the address of Spark's UI; at most once, and http(s) only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """One attempt that is to have a driver.
+
+    :param spec: what the driver is asked to do; it lies among the files already.
+    :param settings: the operator's Spark arguments, parted by what may be seen of them.
+    :param files: the attempt's, on this machine.
+    :param project: the folder that spark-submit runs in.
+    :param packages: the folder for packed drivers.
+    :param listener: is told what the driver means for the task log.
+    """
+
+    spec: StageSpec
+    settings: Settings
+    files: AttemptFiles
+    project: Path
+    packages: Path
+    listener: Listener
+
+    @property
+    def name(self) -> str:
+        """The Spark application's name."""
+        return f"{self.spec.attempt.dag_id}.{self.spec.attempt.task_id}"
 
 
 class Submission(Protocol):

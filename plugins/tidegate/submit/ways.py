@@ -1,0 +1,16 @@
+"""The ways to run a driver, and which one a connection asks for."""
+
+from tidegate.submit.client import ClientSubmission
+from tidegate.submit.cluster import cluster_of
+from tidegate.submit.hook import look_up
+from tidegate.submit.protocol import Order, Submission
+
+
+def submission(order: Order) -> Submission:
+    """Return the way that the order's connection asks for.
+
+    :raises SpecError: if there is no such connection, or it cannot be what it says.
+    """
+    spark = order.settings.shown
+    cluster = cluster_of(look_up(spark), spark)
+    return ClientSubmission(order, cluster)
