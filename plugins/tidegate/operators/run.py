@@ -4,6 +4,7 @@ import errno
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from tidegate.contract import Attempt, Report, StageSpec, scrub
@@ -54,9 +55,8 @@ class StageRun:
         self._order = Order(
             spec=spec,
             settings=settings,
-            files=self._files,
+            store=store,
             project=project,
-            packages=store.packages(),
             listener=listener,
         )
         self._submission: Submission | None = None
@@ -79,6 +79,7 @@ class StageRun:
         finally:
             self._keep_page()
             self._forget_secrets()
+            self._leave()
         for line in green(report):
             log.info("%s", line)
         return report
@@ -94,7 +95,8 @@ class StageRun:
         self._submission = way
         way.start()
         exit_code = way.follow()
-        self.report = read_report(self._spec)
+        # An earlier try's driver that still ran is this try's too, and so is its report.
+        self.report = read_report(replace(self._spec, attempt=way.attempt))
         if self.report is None:
             raise self._without_values(way.lost(exit_code))
         error = error_of(self._spec, self.report, exit_code)
@@ -135,6 +137,13 @@ class StageRun:
         """Leave the spec to whoever looks into the attempt later, without its secret conf."""
         with suppress(OSError):  # there is no room for it: the next try will
             _forget(self._files, self._secrets)
+
+    def _leave(self) -> None:
+        """Leave the attempt's files where all machines find them; the task does not hang on it."""
+        try:
+            self._store.leave(self._spec.attempt)
+        except UNBELIEVABLE as failed:
+            log.warning("[tidegate] reports_dir: %s; the page cannot be shown", failed)
 
 
 def _forget(files: AttemptFiles, secrets: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """Client mode: the driver runs in a spark-submit beside the task, and ends with it."""
 
+from tidegate.contract import Attempt
 from tidegate.errors import TidegateError
 from tidegate.store import SPEC
 from tidegate.submit.cluster import Cluster
@@ -18,6 +19,11 @@ class ClientSubmission:
         self._cluster = cluster
         self._process = SparkSubmit(order, cluster, dict(order.settings.variables))
         self._told = Told(files=order.files, listener=order.listener)
+
+    @property
+    def attempt(self) -> Attempt:
+        """The order's: a driver beside a task ends with it."""
+        return self._order.spec.attempt
 
     def start(self) -> None:
         """Check connection and machine.

@@ -32,6 +32,8 @@ _MEANS_ONLY: dict[str, Manager] = {
 }
 """What of the form means something to one kind of cluster alone."""
 _KNOWN = frozenset({"deploy-mode", "spark-binary", "principal", "keytab", *_MEANS_ONLY})
+_PROVIDERS = frozenset({"spark-home"})
+"""Not of the form any more; the provider itself says what became of it."""
 _SAME: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("master", ("spark.master",)),
     ("deploy-mode", ("spark.submit.deployMode",)),
@@ -126,7 +128,7 @@ def _conf(spark: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _check_names(extra: Mapping[str, str]) -> None:
-    for name in sorted(extra.keys() - _KNOWN):
+    for name in sorted(extra.keys() - _KNOWN - _PROVIDERS):
         close = get_close_matches(name, _KNOWN, n=1)
         hint = f"one of {sorted(_KNOWN)}"
         if close:

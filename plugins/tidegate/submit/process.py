@@ -81,7 +81,7 @@ class SparkSubmit:
         :param meanwhile: is called several times a second.
         """
         self._meanwhile = meanwhile
-        package, launcher = pack_driver(self._order.packages)
+        package, launcher = pack_driver(self._order.store.packages())
         add_py_files(self._hook, package)
         try:
             # A session of its own, so that end() reaches the JVM and Python alike; and PDEATHSIG,
@@ -119,6 +119,11 @@ class SparkSubmit:
         self._process = process
         with open(self._order.files.open_new(LOG), "wb") as out:
             self._output.copy(process, out, self._meanwhile)
+
+    def add_to_log(self, lines: bytes) -> None:
+        """Add what was logged elsewhere to the log and its end, without known secrets."""
+        with open(self._order.files.path(LOG), "ab") as out:
+            self._output.take(lines, out)
 
     def _kept_keytab(self) -> dict[str, str]:
         """Return the argument that names the connection's keytab, laid out for its owner alone.

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tidegate.contract import StageSpec
+from tidegate.contract import Attempt, StageSpec
 from tidegate.errors import TidegateError
-from tidegate.store import AttemptFiles
+from tidegate.store import AttemptFiles, Store
 from tidegate.submit.secrets import Settings
 
 
@@ -26,18 +26,21 @@ class Order:
 
     :param spec: what the driver is asked to do; it lies among the files already.
     :param settings: the operator's Spark arguments, parted by what may be seen of them.
-    :param files: the attempt's, on this machine.
+    :param store: of all attempts' files.
     :param project: the folder that spark-submit runs in.
-    :param packages: the folder for packed drivers.
     :param listener: is told what the driver means for the task log.
     """
 
     spec: StageSpec
     settings: Settings
-    files: AttemptFiles
+    store: Store
     project: Path
-    packages: Path
     listener: Listener
+
+    @property
+    def files(self) -> AttemptFiles:
+        """The attempt's files on this machine."""
+        return AttemptFiles(self.spec.folder)
 
     @property
     def name(self) -> str:
@@ -46,7 +49,16 @@ class Order:
 
 
 class Submission(Protocol):
-    """One driver of one attempt."""
+    """One driver of one attempt.
+
+    However it is submitted: its report and what it tells lie among the order's files, on this
+    machine, while it is followed and when it has ended; and so does its log, as far as it can be
+    had.
+    """
+
+    @property
+    def attempt(self) -> Attempt:
+        """Whose driver it is: the order's, or an earlier try's that was found to run still."""
 
     def start(self) -> None:
         """Make everything ready that a driver needs.

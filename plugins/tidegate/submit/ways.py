@@ -4,6 +4,7 @@ from tidegate.submit.client import ClientSubmission
 from tidegate.submit.cluster import cluster_of
 from tidegate.submit.hook import look_up
 from tidegate.submit.protocol import Order, Submission
+from tidegate.submit.yarn.submission import YarnSubmission
 
 
 def submission(order: Order) -> Submission:
@@ -13,4 +14,6 @@ def submission(order: Order) -> Submission:
     """
     spark = order.settings.shown
     cluster = cluster_of(look_up(spark), spark)
+    if cluster.is_remote:
+        return YarnSubmission(order, cluster)
     return ClientSubmission(order, cluster)

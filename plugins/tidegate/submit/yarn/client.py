@@ -1,0 +1,182 @@
+"""YARN's own client: applications found by a tag, their state, their end, their log.
+
+Every call is a process of its own, by the classes that Spark's jars hold; state can be asked of the
+ResourceManager's REST API instead, where the connection names it, and costs no JVM then.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.parse import urlencode
+from urllib.request import urlopen
+from xml.etree import ElementTree
+
+from tidegate.errors import ClusterUnavailable
+from tidegate.submit.yarn.log import driver_log
+
+ACTIVE = ("NEW", "NEW_SAVING", "SUBMITTED", "ACCEPTED", "RUNNING")
+_ID = re.compile(r"application_\d+_\d+")
+_FIELD = re.compile(r"^\t([A-Z][A-Za-z -]*) : ?(.*)$")
+"""A line of an application's report; a line that is none goes on with the one before."""
+_CLI = "org.apache.hadoop.yarn.client.cli."
+_SECONDS = 90
+"""How long a call may take before the ResourceManager counts as out of reach."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """What YARN says of an application."""
+
+    id: str
+    state: str
+    final: str = "UNDEFINED"
+    diagnostics: str = ""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it has not ended."""
+        return self.state in ACTIVE
+
+    @property
+    def exit_code(self) -> int:
+        """0 if and only if YARN says that it went through."""
+        return int(self.final != "SUCCEEDED")
+
+
+class Yarn:
+    """Asks a ResourceManager.
+
+    :param binary: the spark-submit in use; its ``spark-class`` lies beside it.
+    :param environment: what the calls run in; names Hadoop's configuration.
+    :param web: the address of the REST API, if Hadoop's configuration does not say it.
+    """
+
+    def __init__(self, binary: str, environment: Mapping[str, str], web: str = "") -> None:
+        self._environment = {**environment, "SPARK_DRIVER_MEMORY": "256m"}
+        found = shutil.which(binary, path=environment["PATH"]) or binary
+        self._program = str(Path(found).with_name("spark-class"))
+        self._web = web or _web_address(environment)
+
+    def find(self, tag: str) -> str | None:
+        """Return the id of the newest application with this tag that has not ended.
+
+        :raises ClusterUnavailable: if YARN does not say.
+        """
+        if self._web:
+            asked = {"applicationTags": tag, "states": ",".join(ACTIVE)}
+            answer = self._get(f"apps?{urlencode(asked)}")
+            if answer is not None:
+                apps = (answer.get("apps") or {}).get("app") or []
+                return max((str(app["id"]) for app in apps), default=None)
+        said = self._application("-list", "-appTags", tag, "-appStates", ",".join(ACTIVE))
+        return max(_ID.findall(said), default=None)
+
+    def application(self, application: str) -> Application:
+        """Return what YARN says of an application.
+
+        :raises ClusterUnavailable: if YARN does not say.
+        """
+        if self._web:
+            answer = self._get(f"apps/{application}")
+            if answer is not None:
+                return _of_json(answer["app"])
+        return _of_text(application, self._application("-status", application))
+
+    def kill(self, application: str) -> None:
+        """End an application, if it has not ended.
+
+        :raises ClusterUnavailable: if YARN does not answer.
+        """
+        self._application("-kill", application)
+
+    def log(self, application: str, most: int) -> bytes:
+        """Return the end of the driver's log of an application that has ended; empty without one.
+
+        :param most: how many bytes at most.
+        """
+        return driver_log(self._program, self._environment, application, most)
+
+    def _application(self, *words: str) -> str:
+        try:
+            done = self._run("ApplicationCLI", "application", *words)
+        except subprocess.TimeoutExpired as silent:
+            raise ClusterUnavailable(
+                f"YARN's ResourceManager did not answer in {_SECONDS} s (application {words[0]})"
+            ) from silent
+        if done.returncode:
+            said = done.stderr.decode("utf-8", errors="replace").strip().splitlines()
+            raise ClusterUnavailable(
+                f"YARN does not say (application {' '.join(words[:2])})",
+                quote="\n".join(said[-1:]),
+            )
+        return done.stdout.decode("utf-8", errors="replace")
+
+    def _run(self, main: str, *words: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [self._program, f"{_CLI}{main}", *words],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+
+    def _get(self, path: str) -> dict[str, Any] | None:
+        """Return an answer of the REST API; None if there is none, and another way is to be taken.
+
+        With Kerberos it wants a handshake that this does not know; YARN's own client does.
+        """
+        try:
+            with urlopen(f"{self._web}/ws/v1/cluster/{path}", timeout=10) as answer:  # noqa: S310
+                found: dict[str, Any] = json.load(answer)
+        except (URLError, OSError, ValueError):
+            return None
+        return found
+
+
+def _web_address(environment: Mapping[str, str]) -> str:
+    """Return where Hadoop's configuration says the REST API is; empty if it does not."""
+    folder = environment.get("HADOOP_CONF_DIR") or environment.get("YARN_CONF_DIR") or ""
+    try:
+        site = ElementTree.parse(Path(folder, "yarn-site.xml")).getroot()  # noqa: S314
+    except (OSError, ElementTree.ParseError):
+        return ""  # YARN's own client reads it, and knows more ways
+    for setting in site.iter("property"):
+        if setting.findtext("name") == "yarn.resourcemanager.webapp.address":
+            address = (setting.findtext("value") or "").strip()
+            return f"http://{address}"
+    return ""
+
+
+def _of_json(app: Mapping[str, Any]) -> Application:
+    return Application(
+        id=str(app["id"]),
+        state=str(app["state"]),
+        final=str(app["finalStatus"]),
+        diagnostics=str(app.get("diagnostics") or ""),
+    )
+
+
+def _of_text(application: str, said: str) -> Application:
+    """Read the report that YARN's client prints: a field a line, the diagnostics of several."""
+    fields: dict[str, str] = {}
+    last = ""
+    for line in said.splitlines():
+        found = _FIELD.match(line)
+        if found:
+            last = found[1]
+            fields[last] = found[2]
+        elif last:
+            fields[last] += f"\n{line}"
+    return Application(
+        id=application,
+        state=fields.get("State", "UNKNOWN"),
+        final=fields.get("Final-State", "UNDEFINED"),
+        diagnostics=fields.get("Diagnostics", ""),
+    )

@@ -1,0 +1,190 @@
+"""One driver on YARN: submitted, followed, ended; told apart from the spark-submit beside it."""
+
+import re
+from contextlib import suppress
+from time import monotonic, sleep
+
+from tidegate.contract import Attempt
+from tidegate.errors import ClusterUnavailable, TidegateError
+from tidegate.store import DOCS, LONGEST, REPORT, SPEC, TOLD
+from tidegate.submit.cluster import Cluster
+from tidegate.submit.process import SparkSubmit
+from tidegate.submit.protocol import Order
+from tidegate.submit.told import Told
+from tidegate.submit.yarn.client import Application, Yarn
+from tidegate.submit.yarn.earlier import left_running
+from tidegate.submit.yarn.order import (
+    DRIVERS_SPEC,
+    arguments,
+    conf_of,
+    place_of,
+    tag_of,
+    write_spec,
+)
+from tidegate.submit.yarn.reasons import lost_on_yarn
+
+_POLL_SECONDS = 5
+_PATIENCE_SECONDS = 0.3
+_AWAY_SECONDS = 600
+"""How long a ResourceManager may not answer before the attempt gives up on it."""
+_LOG_LOOKS = 3
+_SUBMITTED = re.compile(r"\b(application_\d+_\d+)\b")
+
+
+class YarnSubmission:
+    """One driver in cluster mode; a :class:`~tidegate.submit.protocol.Submission`.
+
+    spark-submit uploads what the driver needs and follows the application. Where it is gone, or the
+    application is an earlier try's, YARN is asked instead.
+    """
+
+    def __init__(self, order: Order, cluster: Cluster) -> None:
+        self._order = order
+        self._cluster = cluster
+        self._attempt = order.spec.attempt
+        self._process = SparkSubmit(order, cluster, {})
+        self._told = Told(files=order.files, listener=order.listener)
+        self._yarn: Yarn | None = None
+        self._application: str | None = None
+        self._last: Application | None = None
+        self._fetched = 0.0
+        self._is_over = False
+
+    @property
+    def attempt(self) -> Attempt:
+        """The order's, or the earlier try's whose application is followed."""
+        return self._attempt
+
+    def start(self) -> None:
+        """Check connection, machine and place of the reports; find what an earlier try left.
+
+        :raises SpecError: if one of them lacks something.
+        :raises ClusterUnavailable: if YARN does not answer.
+        """
+        order = self._order
+        there = place_of(order, order.spec.attempt)
+        write_spec(order, there)
+        self._process.prepare(DRIVERS_SPEC, arguments(order), conf_of(order, self._cluster.master))
+        self._yarn = Yarn(
+            self._process.binary, self._process.environment, self._cluster.resource_manager
+        )
+        left = left_running(order, self._yarn)
+        if left is not None:
+            self._application, self._attempt = left
+            return
+        # For a try after this one: it looks there for what was asked.
+        there.write(SPEC, order.spec.without_secrets().to_json())
+
+    def follow(self) -> int:
+        """Have the driver run to its end; return 0 if and only if YARN says it went through."""
+        try:
+            if self._application is None:
+                code = self._process.run(self._look)
+                self._application = self._submitted()
+            else:
+                code = self._wait()
+            # spark-submit may be gone, or have lost sight of the ResourceManager: YARN decides.
+            if code and self._application and not self._is_over:
+                code = self._wait()
+            was_ended = self._is_over
+            self._is_over = True
+        finally:
+            self.end()
+            self._order.files.remove(DRIVERS_SPEC)
+        self._fetch(REPORT, DOCS, TOLD)
+        self._told.look()
+        if not was_ended:
+            self._take_log()
+        return code
+
+    def end(self) -> None:
+        """End the application, and the spark-submit that follows it."""
+        if self._is_over or self._yarn is None:
+            return
+        self._is_over = True
+        self._process.end()
+        with suppress(
+            ClusterUnavailable
+        ):  # a retry finds it by its tag, and the fence keeps it out
+            found = self._application or self._submitted() or self._yarn.find(tag_of(self._attempt))
+            if found:
+                self._yarn.kill(found)
+
+    def lost(self, exit_code: int) -> TidegateError:
+        """Read YARN's diagnostics and the end of the logs for what it means."""
+        if self._yarn is not None and self._application is not None:
+            with suppress(ClusterUnavailable):  # the logs say it alone, then
+                self._last = self._yarn.application(self._application)
+        return lost_on_yarn(self._last, exit_code, self._process.tail)
+
+    def _submitted(self) -> str | None:
+        for line in self._process.tail:
+            if found := _SUBMITTED.search(line):
+                return found[1]
+        return None
+
+    def _wait(self) -> int:
+        """Ask YARN until the application has ended; a ResourceManager may be away for a while."""
+        heard = asked = monotonic() - _POLL_SECONDS
+        while not self._is_over:
+            self._look()
+            sleep(_PATIENCE_SECONDS)
+            if monotonic() - asked < _POLL_SECONDS:
+                continue
+            asked = monotonic()
+            try:
+                ended = self._ended()
+            except ClusterUnavailable:
+                if monotonic() - heard > _AWAY_SECONDS:
+                    raise
+                continue
+            heard = monotonic()
+            if ended is not None:
+                return ended.exit_code
+        return 1
+
+    def _ended(self) -> Application | None:
+        if self._yarn is None or self._application is None:
+            return None
+        self._last = self._yarn.application(self._application)
+        if self._last.is_active:
+            return None
+        return self._last
+
+    def _look(self) -> None:
+        """Hand on what the driver has told since the last look."""
+        if monotonic() - self._fetched > _POLL_SECONDS:
+            self._fetched = monotonic()
+            with suppress(ClusterUnavailable):  # the next look tells it
+                self._fetch(TOLD)
+        self._told.look()
+
+    def _fetch(self, *names: str) -> None:
+        """Bring what the driver left to this machine, if it is not there anyway.
+
+        :raises ClusterUnavailable: if its place cannot be read.
+        """
+        there = place_of(self._order, self._attempt)
+        here = self._order.files
+        if there.uri == here.uri:
+            return
+        for name in names:
+            try:
+                here.write(name, there.read(name))
+            except (FileNotFoundError, NotADirectoryError):
+                continue  # it left none
+            except (OSError, ValueError) as failed:
+                raise ClusterUnavailable(
+                    f"[tidegate] reports_dir: {name} of the driver cannot be read",
+                    quote=str(failed),
+                ) from failed
+
+    def _take_log(self) -> None:
+        """Add the driver's own log to spark-submit's, once YARN has gathered it."""
+        if self._yarn is None or self._application is None:
+            return
+        for _ in range(_LOG_LOOKS):
+            if found := self._yarn.log(self._application, LONGEST):
+                self._process.add_to_log(b"\n---- the driver's own log\n" + found + b"\n")
+                return
+            sleep(_POLL_SECONDS)
