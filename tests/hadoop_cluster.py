@@ -157,6 +157,8 @@ class Hadoop:
             "yarn.nodemanager.resource.memory-mb": "3072",
             "yarn.nodemanager.resource.cpu-vcores": "4",
             "yarn.nodemanager.vmem-check-enabled": "false",
+            # Memory is counted process by process: there are no control groups here.
+            "yarn.nodemanager.resource.memory.enforced": "false",
             "yarn.nodemanager.disk-health-checker.enable": "false",
             "yarn.nodemanager.sleep-delay-before-sigkill.ms": "2000",
             "yarn.nodemanager.container-monitor.interval-ms": "500",

@@ -215,7 +215,7 @@ def test_ending_the_task_ends_the_application_and_publishes_nothing(night: Night
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "error", "said"),
-    [(9, "ResourceExhausted", "exitCode: 137"), (15, "DriverLost", "signal 15")],
+    [(9, "ResourceExhausted", "exitCode: 137"), (15, "DriverLost", "Shutdown hook called")],
 )
 def test_yarn_says_how_a_driver_died(night: Night, number: int, error: str, said: str) -> None:
     night.hold.touch()
