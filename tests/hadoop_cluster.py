@@ -13,6 +13,7 @@ from typing import Any, Self
 from urllib.parse import quote
 from urllib.request import urlopen
 
+import pyspark
 from py4j.java_gateway import JavaGateway
 
 HADOOP = ",".join(
@@ -154,7 +155,7 @@ class Hadoop:
             "yarn.nodemanager.webapp.address": "127.0.0.1:0",
             "yarn.nodemanager.local-dirs": str(at / "local"),
             "yarn.nodemanager.log-dirs": str(at / "containers"),
-            "yarn.nodemanager.resource.memory-mb": "3072",
+            "yarn.nodemanager.resource.memory-mb": "6144",
             "yarn.nodemanager.resource.cpu-vcores": "4",
             "yarn.nodemanager.vmem-check-enabled": "false",
             # Memory is counted process by process: there are no control groups here.
@@ -193,6 +194,17 @@ class Hadoop:
     def stop_manager(self) -> None:
         """Stop the ResourceManager; containers run on."""
         self._manager.stop()
+
+    def spark_conf(self) -> list[str]:
+        """Return what Spark's defaults say of this cluster."""
+        jars = Path(pyspark.__file__).parent / "jars"
+        return [
+            f"spark.sql.catalog.lake.warehouse {self.hdfs}/lake",
+            f"spark.yarn.jars local:{jars}/*",
+            "spark.yarn.am.memory 512m",
+            "spark.executor.instances 1",
+            "spark.executor.memory 512m",
+        ]
 
     def nodes(self) -> int:
         """Return how many nodes YARN has."""

@@ -25,6 +25,10 @@ from tidegate.errors import SpecError
 
 SPEC = "spec.json"
 """What was asked."""
+DRIVERS_SPEC = "driver.json"
+"""What was asked, on its way to a driver elsewhere; with its secrets, so only until it is there."""
+KEYTAB = "keytab"
+"""The Spark connection's keytab, while Spark needs it."""
 REPORT = "report.json"
 """How it went."""
 TOLD = "told.jsonl"
@@ -163,9 +167,13 @@ class AttemptFiles:
         """Return a descriptor to write a file that must not be there yet, for its owner alone."""
         return self._open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
 
+    def open_more(self, name: str) -> int:
+        """Return a descriptor to add to a file, for its owner alone, whether or not it is there."""
+        return self._open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
     def append(self, name: str, line: str) -> None:
         """Add one line to a file; lines of one process never mix."""
-        out = self._open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        out = self.open_more(name)
         try:
             os.write(out, f"{line}\n".encode())
         finally:

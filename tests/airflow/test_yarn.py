@@ -104,7 +104,10 @@ def test_what_a_driver_needs_travels_with_its_application(
 ) -> None:
     task = batch(project, env_vars={"ZONE": "north", "API_TOKEN": "t0p-secret"})
     at = context(task)
+    said: list[str] = []
+    task.log.info = lambda text, *values: said.append(text % values)  # type: ignore[method-assign]
     assert task.execute(at)["snapshot_id"] == 7
+    assert said.count(f"{APP} on YARN") == 1
     words = argv(task, at)
     files = words[words.index("--files") + 1].split(",")
     assert [Path(file).name for file in files] == ["driver.json", "job.py"]
@@ -120,6 +123,17 @@ def test_what_a_driver_needs_travels_with_its_application(
     assert (asked["job"], asked["folder"]) == ("job.py", f"file://{folder}")
     assert not (folder / "driver.json").exists()
     assert "t0p-secret" not in given(task, at).to_json()
+
+
+def test_no_secret_stays_where_nothing_was_submitted(project: FakeProject, yarn: FakeYarn) -> None:
+    secret = {"spark.hadoop.fs.s3a.secret.key": "t0p-secret"}
+    task = batch(project, conf=secret, spark_binary="spark3-submit")
+    at = context(task)
+    with pytest.raises(SpecError, match="no spark3-submit"):
+        task.execute(at)
+    folder = reports_store().files(this_attempt(at)).folder
+    assert "t0p-secret" not in "".join(file.read_text() for file in folder.iterdir())
+    assert not (folder / "driver.json").exists()
 
 
 def test_reports_in_a_folder_of_this_machine_are_refused(

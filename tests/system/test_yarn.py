@@ -2,11 +2,9 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
-import pyspark
 import pytest
 import requests
 from tests.hadoop_cluster import Hadoop
@@ -29,7 +27,7 @@ with DAG("days", schedule=None, start_date=datetime(2013, 1, 1, tz="UTC")) as da
         task_id="hops", job="hops.py",
         reads={"routes": {"path": "landing/routes.csv", "schema": "src INT, dst INT"}},
         writes="lake.t.hops", partition={"ds": "{{ ds }}"}, gate="some_rows",
-        num_executors=1, executor_memory="512m", driver_memory="512m",
+        driver_memory="512m",
         env_vars={"GREETING": "hello", "API_TOKEN": os.environ.get("SECRET", "")},
         yarn_queue=os.environ.get("QUEUE"),
     )
@@ -112,14 +110,8 @@ def night(hadoop: Hadoop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         }
         project.suite("some_rows", rows)
         conf = project.root / "conf" / "spark-defaults.conf"
-        jars = Path(pyspark.__file__).parent / "jars"
         lines = [line for line in conf.read_text().splitlines() if "driver.memory" not in line]
-        lines += [
-            f"spark.sql.catalog.lake.warehouse {hadoop.hdfs}/lake",
-            f"spark.yarn.jars local:{jars}/*",
-            "spark.yarn.am.memory 512m",
-        ]
-        conf.write_text("\n".join(lines))
+        conf.write_text("\n".join([*lines, *hadoop.spark_conf()]))
         made = Night(project, hadoop)
         until("the node", lambda: made.hadoop.nodes() == 1)
         yield made

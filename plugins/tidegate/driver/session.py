@@ -56,6 +56,7 @@ def open_session(spec: StageSpec) -> SparkSession:
     start_jvm()
     submitted = dict(SparkConf().getAll())
     given = {**submitted, **spec.conf}
+    _check_registry(spec, given)
     ours = {**_absolute_warehouses(given), **_protections(given)}
     for key, value in {**spec.conf, **ours}.items():
         # Neither an option of a read nor a variable is a setting of Spark's, which its UI shows.
@@ -75,12 +76,30 @@ def _absolute_warehouses(conf: Mapping[str, str]) -> dict[str, str]:
     for key, value in conf.items():
         if _WAREHOUSE.fullmatch(key) and _RELATIVE.fullmatch(value):
             require(
-                conf.get("spark.submit.deployMode") != "cluster",
+                not _is_elsewhere(conf),
                 f"{key} is {value!r}, which would lie in the driver's own folder on the cluster: "
                 "name a place that all machines reach, such as hdfs://…",
             )
             absolute[key] = f"file://{Path(value).absolute()}"
     return absolute
+
+
+def _check_registry(spec: StageSpec, conf: Mapping[str, str]) -> None:
+    require(
+        not (_is_elsewhere(conf) and _uses_models(spec)) or "MLFLOW_TRACKING_URI" in os.environ,
+        "MLFLOW_TRACKING_URI is not set, and MLflow's store would lie in the driver's own folder "
+        "on the cluster: name one that all machines reach, in env_vars",
+    )
+
+
+def _is_elsewhere(conf: Mapping[str, str]) -> bool:
+    """Tell whether this driver runs on the cluster, in a folder that goes with it."""
+    return conf.get("spark.submit.deployMode") == "cluster"
+
+
+def _uses_models(spec: StageSpec) -> bool:
+    reads_model = any(isinstance(read, ModelRead) for read in spec.reads)
+    return reads_model or KINDS[spec.kind].publishes == "model"
 
 
 def _protections(conf: Mapping[str, str]) -> dict[str, str]:
@@ -95,8 +114,7 @@ def _protections(conf: Mapping[str, str]) -> dict[str, str]:
 
 def _preload(spec: StageSpec) -> None:
     gate.preload(spec.suite)
-    reads_model = any(isinstance(read, ModelRead) for read in spec.reads)
-    if reads_model or KINDS[spec.kind].publishes == "model":
+    if _uses_models(spec):
         from tidegate.driver.registry import reading
 
         reading.preload()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tidegate.contract import Attempt, Report, StageSpec, scrub
 from tidegate.errors import ResourceExhausted, SpecError, TidegateError
-from tidegate.store import LOG, PAGE, SPEC, AttemptFiles, Store
+from tidegate.store import DRIVERS_SPEC, KEYTAB, LOG, PAGE, SPEC, AttemptFiles, Store
 from tidegate.submit.protocol import Listener, Order, Submission
 from tidegate.submit.secrets import Settings
 from tidegate.submit.ways import submission
@@ -147,7 +147,9 @@ class StageRun:
 
 
 def _forget(files: AttemptFiles, secrets: Sequence[str]) -> None:
-    """Take the secrets out of a spec that nobody needs any more."""
+    """Take the secrets out of files that nobody needs any more."""
+    for name in (DRIVERS_SPEC, KEYTAB):
+        files.remove(name)
     if not files.exists(SPEC):
         return
     before = files.read(SPEC)

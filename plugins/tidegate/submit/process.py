@@ -12,7 +12,7 @@ from subprocess import Popen, TimeoutExpired
 from typing import Any
 
 from tidegate.errors import SpecError
-from tidegate.store import LOG
+from tidegate.store import KEYTAB, LOG
 from tidegate.submit.cluster import Cluster
 from tidegate.submit.hook import add_conf, add_py_files, connection_of, open_hook, run_hook
 from tidegate.submit.machine import check_hadoop, check_machine, driver_environment
@@ -22,8 +22,6 @@ from tidegate.submit.protocol import Order
 
 log = logging.getLogger(__name__)
 
-KEYTAB = "keytab"
-"""The connection's keytab as a file, while Spark needs it."""
 _GRACE_SECONDS = 10
 _PR_SET_PDEATHSIG = 1
 
@@ -122,7 +120,7 @@ class SparkSubmit:
 
     def add_to_log(self, lines: bytes) -> None:
         """Add what was logged elsewhere to the log and its end, without known secrets."""
-        with open(self._order.files.path(LOG), "ab") as out:
+        with open(self._order.files.open_more(LOG), "ab") as out:
             self._output.take(lines, out)
 
     def _kept_keytab(self) -> dict[str, str]:

@@ -174,9 +174,13 @@ def _of_text(application: str, said: str) -> Application:
             fields[last] = found[2]
         elif last:
             fields[last] += f"\n{line}"
+    if "State" not in fields:
+        raise ClusterUnavailable(
+            f"YARN does not say how {application} is", quote=said.strip()[:300]
+        )
     return Application(
         id=application,
-        state=fields.get("State", "UNKNOWN"),
+        state=fields["State"],
         final=fields.get("Final-State", "UNDEFINED"),
         diagnostics=fields.get("Diagnostics", ""),
     )

@@ -7,12 +7,10 @@ from typing import Any
 
 from tidegate.contract import VARIABLE, Attempt
 from tidegate.errors import SpecError, require
-from tidegate.store import Files
+from tidegate.store import DRIVERS_SPEC, Files
 from tidegate.submit.protocol import Order
 from tidegate.submit.secrets import JAVA, shown_variables
 
-DRIVERS_SPEC = "driver.json"
-"""What the driver is asked, as it travels to the cluster."""
 _OURS = {"spark.yarn.maxAppAttempts": "1", "spark.yarn.submit.waitAppCompletion": "true"}
 
 

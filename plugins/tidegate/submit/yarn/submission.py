@@ -6,7 +6,7 @@ from time import monotonic, sleep
 
 from tidegate.contract import Attempt
 from tidegate.errors import ClusterUnavailable, TidegateError
-from tidegate.store import DOCS, LONGEST, REPORT, SPEC, TOLD
+from tidegate.store import DOCS, DRIVERS_SPEC, REPORT, SPEC, TOLD
 from tidegate.submit.cluster import Cluster
 from tidegate.submit.process import SparkSubmit
 from tidegate.submit.protocol import Order
@@ -14,7 +14,6 @@ from tidegate.submit.told import Told
 from tidegate.submit.yarn.client import Application, Yarn
 from tidegate.submit.yarn.earlier import left_running
 from tidegate.submit.yarn.order import (
-    DRIVERS_SPEC,
     arguments,
     conf_of,
     place_of,
@@ -28,6 +27,10 @@ _PATIENCE_SECONDS = 0.3
 _AWAY_SECONDS = 600
 """How long a ResourceManager may not answer before the attempt gives up on it."""
 _LOG_LOOKS = 3
+_MOST_LOG = 4 * 1024 * 1024
+"""Bytes of each of the driver's two streams."""
+_ENDED = 1
+"""What a driver that was ended from here counts as having ended with."""
 _SUBMITTED = re.compile(r"\b(application_\d+_\d+)\b")
 
 
@@ -48,6 +51,7 @@ class YarnSubmission:
         self._application: str | None = None
         self._last: Application | None = None
         self._fetched = 0.0
+        self._is_named = False
         self._is_over = False
 
     @property
@@ -72,11 +76,15 @@ class YarnSubmission:
         if left is not None:
             self._application, self._attempt = left
             return
-        # For a try after this one: it looks there for what was asked.
-        there.write(SPEC, order.spec.without_secrets().to_json())
+        asked = order.spec.without_secrets().to_json()
+        # Here, nobody needs the secrets; there, a try after this one looks for what was asked.
+        order.files.write(SPEC, asked)
+        there.write(SPEC, asked)
 
     def follow(self) -> int:
         """Have the driver run to its end; return 0 if and only if YARN says it went through."""
+        if self._is_over:  # ended before it began
+            return _ENDED
         try:
             if self._application is None:
                 code = self._process.run(self._look)
@@ -90,7 +98,6 @@ class YarnSubmission:
             self._is_over = True
         finally:
             self.end()
-            self._order.files.remove(DRIVERS_SPEC)
         self._fetch(REPORT, DOCS, TOLD)
         self._told.look()
         if not was_ended:
@@ -99,13 +106,14 @@ class YarnSubmission:
 
     def end(self) -> None:
         """End the application, and the spark-submit that follows it."""
-        if self._is_over or self._yarn is None:
+        if self._is_over:
             return
         self._is_over = True
+        if self._yarn is None:
+            return
         self._process.end()
-        with suppress(
-            ClusterUnavailable
-        ):  # a retry finds it by its tag, and the fence keeps it out
+        # What cannot be ended now, a retry finds by its tag, and the fence keeps out.
+        with suppress(ClusterUnavailable):
             found = self._application or self._submitted() or self._yarn.find(tag_of(self._attempt))
             if found:
                 self._yarn.kill(found)
@@ -141,7 +149,7 @@ class YarnSubmission:
             heard = monotonic()
             if ended is not None:
                 return ended.exit_code
-        return 1
+        return _ENDED
 
     def _ended(self) -> Application | None:
         if self._yarn is None or self._application is None:
@@ -152,7 +160,11 @@ class YarnSubmission:
         return self._last
 
     def _look(self) -> None:
-        """Hand on what the driver has told since the last look."""
+        """Tell which application it is, once, and hand on what the driver has told since."""
+        if not self._is_named and (found := self._submitted()):
+            self._is_named = True
+            self._order.files.remove(DRIVERS_SPEC)  # it has been uploaded
+            self._order.listener.say(f"{found} on YARN")
         if monotonic() - self._fetched > _POLL_SECONDS:
             self._fetched = monotonic()
             with suppress(ClusterUnavailable):  # the next look tells it
@@ -184,7 +196,7 @@ class YarnSubmission:
         if self._yarn is None or self._application is None:
             return
         for _ in range(_LOG_LOOKS):
-            if found := self._yarn.log(self._application, LONGEST):
+            if found := self._yarn.log(self._application, _MOST_LOG):
                 self._process.add_to_log(b"\n---- the driver's own log\n" + found + b"\n")
                 return
             sleep(_POLL_SECONDS)
