@@ -96,9 +96,11 @@ class ObjectFiles:
         scheme = _AIRFLOWS.get(self.place.scheme, self.place.scheme)
         address = f"{scheme}://{self.place.where}/{name}"
         try:
-            return ObjectStoragePath(address, conn_id=self.place.conn_id or None)
+            path = ObjectStoragePath(address, conn_id=self.place.conn_id or None)
+            _ = path.fs  # which finds out whether there is one
         except (ImportError, ValueError) as unknown:
             raise SpecError(
                 f"[tidegate] reports_dir: Airflow's object storage has no {scheme!r}: {unknown}; "
                 "install the provider that brings it"
             ) from unknown
+        return path
