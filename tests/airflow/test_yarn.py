@@ -36,6 +36,9 @@ if "-status" in words:
     state.write_text(json.dumps(known))
     if said is None:
         sys.exit("Connection refused")
+    if said == "unknown":
+        print(f"Application with id '{{words[-1]}}' doesn't exist in RM or Timeline Server.")
+        sys.exit(255)
     final, diagnostics = said
     print("Application Report : ")
     print(f"\\tApplication-Id : {{words[-1]}}")
@@ -44,6 +47,7 @@ if "-status" in words:
     print(f"\\tDiagnostics : {{diagnostics}}")
     print("\\tUnmanaged Application : false")
 """
+UPLOADING = f"26/01/01 INFO Client: Uploading resource file:/x -> hdfs://n/.sparkStaging/{APP}/x"
 SUBMITTED = f"26/01/01 INFO YarnClientImpl: Submitted application {APP}"
 KILLED = (
     f"Application {APP} failed 1 times due to AM Container for appattempt_1 exited with  exitCode: "
@@ -193,6 +197,29 @@ def test_a_spark_submit_that_dies_leaves_the_application_to_be_asked_for(
     task = batch(project)
     assert task.execute(context(task))["snapshot_id"] == 7
     assert len(yarn.asked("-status")) == 4
+
+
+def test_what_travels_lies_there_until_it_has_been_uploaded(
+    project: FakeProject, yarn: FakeYarn
+) -> None:
+    submit = project.root / "bin" / "spark-submit"
+    look = "time.sleep(1.5)\nspec_file.with_name('kept').write_text(str(spec_file.exists()))\n"
+    submit.write_text(submit.read_text().replace("sys.exit(", f"{look}sys.exit("))
+    project.submit_will(outcome="published", prints=[UPLOADING])
+    task = batch(project)
+    at = context(task)
+    task.execute(at)
+    assert reports_store().files(this_attempt(at)).read("kept") == "True"
+
+
+def test_an_application_that_yarn_does_not_know_has_ended(
+    project: FakeProject, yarn: FakeYarn
+) -> None:
+    project.submit_will(prints=[SUBMITTED], exit=1)
+    yarn.knows(says=["unknown"])
+    task = batch(project)
+    with pytest.raises(DriverLost, match="YARN does not know it"):
+        task.execute(context(task))
 
 
 def left_running(project: FakeProject, yarn: FakeYarn, **tagged: Any) -> Any:

@@ -24,6 +24,9 @@ ACTIVE = ("NEW", "NEW_SAVING", "SUBMITTED", "ACCEPTED", "RUNNING")
 _ID = re.compile(r"application_\d+_\d+")
 _FIELD = re.compile(r"^\t([A-Z][A-Za-z -]*) : ?(.*)$")
 """A line of an application's report; a line that is none goes on with the one before."""
+_UNKNOWN = "doesn't exist in RM"
+"""What YARN says of an application that never got so far, or that it has forgotten."""
+_GONE = "UNKNOWN"
 _CLI = "org.apache.hadoop.yarn.client.cli."
 _SECONDS = 90
 """How long a call may take before the ResourceManager counts as out of reach."""
@@ -109,13 +112,12 @@ class Yarn:
             raise ClusterUnavailable(
                 f"YARN's ResourceManager did not answer in {_SECONDS} s (application {words[0]})"
             ) from silent
-        if done.returncode:
-            said = done.stderr.decode("utf-8", errors="replace").strip().splitlines()
+        said = done.stdout.decode("utf-8", errors="replace")
+        if done.returncode and _UNKNOWN not in said:
             raise ClusterUnavailable(
-                f"YARN does not say (application {' '.join(words[:2])})",
-                quote="\n".join(said[-1:]),
+                f"YARN does not say (application {' '.join(words[:2])})", quote=_why(done.stderr)
             )
-        return done.stdout.decode("utf-8", errors="replace")
+        return said
 
     def _run(self, main: str, *words: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
@@ -138,6 +140,12 @@ class Yarn:
         except (URLError, OSError, ValueError):
             return None
         return found
+
+
+def _why(stderr: bytes) -> str:
+    lines = stderr.decode("utf-8", errors="replace").splitlines()
+    told = [line for line in lines if not line.startswith("WARNING: ")]
+    return "\n".join(told[-1:])
 
 
 def _web_address(environment: Mapping[str, str]) -> str:
@@ -165,6 +173,8 @@ def _of_json(app: Mapping[str, Any]) -> Application:
 
 def _of_text(application: str, said: str) -> Application:
     """Read the report that YARN's client prints: a field a line, the diagnostics of several."""
+    if _UNKNOWN in said:
+        return Application(id=application, state=_GONE, diagnostics="YARN does not know it")
     fields: dict[str, str] = {}
     last = ""
     for line in said.splitlines():

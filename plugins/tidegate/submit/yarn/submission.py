@@ -31,7 +31,8 @@ _MOST_LOG = 4 * 1024 * 1024
 """Bytes of each of the driver's two streams."""
 _ENDED = 1
 """What a driver that was ended from here counts as having ended with."""
-_SUBMITTED = re.compile(r"\b(application_\d+_\d+)\b")
+_SUBMITTED = re.compile(r"(?:Submitted application|Application report for) (application_\d+_\d+)")
+"""Not before: its id is logged while what it needs is still being uploaded."""
 
 
 class YarnSubmission:
@@ -89,6 +90,8 @@ class YarnSubmission:
             if self._application is None:
                 code = self._process.run(self._look)
                 self._application = self._submitted()
+                if code and self._application is None:
+                    self._application = self._unnoticed()
             else:
                 code = self._wait()
             # spark-submit may be gone, or have lost sight of the ResourceManager: YARN decides.
@@ -129,6 +132,14 @@ class YarnSubmission:
         for line in self._process.tail:
             if found := _SUBMITTED.search(line):
                 return found[1]
+        return None
+
+    def _unnoticed(self) -> str | None:
+        """Look for what spark-submit may have submitted without a word before it died."""
+        if self._yarn is None or self._is_over:
+            return None
+        with suppress(ClusterUnavailable):  # spark-submit's own log says why
+            return self._yarn.find(tag_of(self._attempt))
         return None
 
     def _wait(self) -> int:
