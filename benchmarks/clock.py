@@ -12,6 +12,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.steps: dict[str, float] = {}
+        self.judgement: Judgement | None = None
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -24,4 +25,5 @@ class Clock:
         """Do nothing."""
 
     def judged(self, judgement: Judgement, page: str) -> None:
-        """Do nothing."""
+        """Keep the verdict."""
+        self.judgement = judgement

@@ -16,7 +16,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from benchmarks.clock import Clock
-from benchmarks.sessions import Cost, measured, open_session
+from benchmarks.sessions import Cost, measured, middle, open_session
+from benchmarks.stock import validate
 from benchmarks.tables import show
 
 ASKED = sys.argv[1:] if __name__ == "__main__" else []
@@ -76,7 +77,7 @@ SUITES = {
 }
 
 
-def make(spark: SparkSession, every: int, path: str) -> DataFrame:
+def make(spark: SparkSession, every: int, path: str, rows: int = ROWS) -> DataFrame:
     """Write the source as Parquet and read it back.
 
     :param every: one row in so many is faulty in five columns; 0: none is.
@@ -86,7 +87,7 @@ def make(spark: SparkSession, every: int, path: str) -> DataFrame:
         F.array(*map(F.lit, ("new", "paid", "sent", "done"))), (F.col("id") % 4 + 1).cast("int")
     )
     code = F.concat(F.lit("AB-"), F.lpad((F.col("id") % 10_000).cast("string"), 4, "0"))
-    spark.range(0, ROWS, numPartitions=8).select(
+    spark.range(0, rows, numPartitions=8).select(
         F.when(bad, F.col("id") - 1).otherwise(F.col("id")).alias("id"),
         F.when(~bad, F.col("id") * 7919 % 100_003).alias("customer"),
         F.when(bad, F.lit(-1.0)).otherwise(F.rand(7) * 1000).alias("amount"),
@@ -110,6 +111,13 @@ def gated(
     spark: SparkSession, data: DataFrame, expectations: list[dict[str, Any]], number: int
 ) -> dict[str, float]:
     """Run a stage's own steps (b) from the fence to the publish; return the seconds of each."""
+    return judged(spark, data, expectations, number).steps
+
+
+def judged(
+    spark: SparkSession, data: DataFrame, expectations: list[dict[str, Any]], number: int
+) -> Clock:
+    """Run a stage's own steps from the fence to the publish; return their seconds and verdict."""
     from tidegate.contract import Attempt, Output, StageSpec, Suite
     from tidegate.driver.gate import open_gate
     from tidegate.driver.targets.settle import settle
@@ -140,33 +148,16 @@ def gated(
         begun = TableTarget(spark, spec, f"f{number}").begin()
     assert not isinstance(begun, Output)
     settle(begun, data, gate, clock)
-    return clock.steps
+    return clock
 
 
 def stock(spark: SparkSession, data: DataFrame, *, persist: bool) -> None:
     """Write, then run (c, d) Great Expectations as its documentation has it, on the table."""
-    import great_expectations as gx
-
     write_alone(spark, data)
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
-    source = context.data_sources.add_spark("spark", persist=persist)
-    batch = source.add_dataframe_asset("orders").add_batch_definition_whole_dataframe("all")
-    suite = context.suites.add(gx.ExpectationSuite(name="bench", expectations=[]))
-    for each in [*EXPECTATIONS, UNIQUE]:
-        suite.add_expectation_configuration(
-            gx.expectations.expectation_configuration.ExpectationConfiguration(**each)
-        )
-    batch.get_batch({"dataframe": spark.table(TABLE)}).validate(suite, result_format="SUMMARY")
-    spark.catalog.clearCache()
+    validate(spark.table(TABLE), [*EXPECTATIONS, UNIQUE], persist=persist)
 
 
 STOCK = {"(c) write, then stock GX": True, "(d) the same, persist=False": False}
-
-
-def middle(costs: list[Cost]) -> Cost:
-    """Return the medians of repeated measurements."""
-    return Cost(*(median(getattr(c, name) for c in costs) for name in ("wall", "cpu", "jobs")))
 
 
 def main() -> None:

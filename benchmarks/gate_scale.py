@@ -1,12 +1,13 @@
 """The gate over the bare write: more rows, more rules, more columns.
 
-The sizes are millions of rows; ``python -m benchmarks.gate_scale 1 5`` measures these two. Each
-figure is the median of three.
+The sizes are millions of rows: ``python -m benchmarks.gate_scale 1 5`` measures these two, and
+``gate_scale wide`` the table of 120 columns alone. Each figure is the median of three, or of as
+many as ``--repeats`` says, after a round that warms the JVM.
 """
 
 import shutil
-import sys
 import tempfile
+from argparse import ArgumentParser
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,17 @@ from pyspark.sql import functions as F
 from benchmarks.gate_overhead import (
     EXPECTATIONS,
     TABLE,
+    UNIQUE,
     expectation,
     gated,
     make,
-    middle,
     write_alone,
 )
-from benchmarks.sessions import Cost, measured, open_session
+from benchmarks.sessions import Cost, measured, middle, open_session
 from benchmarks.tables import show
 
-MILLIONS = [int(each) for each in sys.argv[1:]] or [1, 5, 20]
-REPEATS = 3
+PARTS = ("1", "5", "20", "wide")
+WIDE = 500_000
 _numbers = count(1)
 
 
@@ -63,14 +64,18 @@ def twelve_of(names: list[str]) -> list[dict[str, Any]]:
 
 
 def compared(
-    spark: SparkSession, what: str, data: DataFrame, suites: dict[str, list[dict[str, Any]]]
+    spark: SparkSession,
+    what: str,
+    data: DataFrame,
+    suites: dict[str, list[dict[str, Any]]],
+    repeats: int,
 ) -> list[dict[str, Any]]:
     """Return a row a suite: its stage over the bare write of the same data."""
     data.limit(0).writeTo(TABLE).using("iceberg").createOrReplace()
-    spark.sql(f"DROP TABLE IF EXISTS {TABLE}_gated")
+    spark.sql(f"DROP TABLE IF EXISTS {TABLE}_gated PURGE")
     write_alone(spark, data)
     costs: dict[str, list[Cost]] = {"write alone": []}
-    for number in range(REPEATS + 1):
+    for number in range(repeats + 1):
         with measured(spark) as cost:
             write_alone(spark, data)
         found = {"write alone": cost}
@@ -81,30 +86,48 @@ def compared(
         if number:  # the first round warms the JVM
             for name, cost in found.items():
                 costs.setdefault(name, []).append(cost)
-    base = middle(costs.pop("write alone"))
-    rows = []
-    for name, several in costs.items():
-        cost = middle(several)
-        over = {"wall / write": cost.wall / base.wall, "CPU / write": cost.cpu / base.cpu}
-        rows.append({"data": what, "rules": name, "wall s": cost.wall, **over, "jobs": cost.jobs})
-    return rows
+    write = middle(costs.pop("write alone"))
+    return [row(what, name, middle(several), write) for name, several in costs.items()]
+
+
+def row(what: str, rules: str, cost: Cost, write: Cost) -> dict[str, Any]:
+    """Return a suite's cost as multiples of the write's."""
+    return {
+        "data": what,
+        "rules": rules,
+        "write s": write.wall,
+        "stage s": cost.wall,
+        "wall / write": cost.wall / write.wall,
+        "CPU / write": cost.cpu / write.cpu,
+        "jobs after write": int(cost.jobs - write.jobs),
+    }
 
 
 def main() -> None:
     """Measure and print the table."""
-    import benchmarks.gate_overhead as overhead
-
+    parser = ArgumentParser()
+    parser.add_argument("parts", nargs="*", default=PARTS, help="millions of rows, or: wide")
+    parser.add_argument("--repeats", type=int, default=3)
+    asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="tidegate-bench-"))
     spark = open_session(folder)
-    suites = {"5": EXPECTATIONS[:5], "11": EXPECTATIONS, "40": forty()}
+    suites = {
+        "5": EXPECTATIONS[:5],
+        "12": [*EXPECTATIONS, *forty()[-1:]],
+        "12, one a key": [*EXPECTATIONS, UNIQUE],
+        "40": forty(),
+    }
     rows: list[dict[str, Any]] = []
-    for millions in MILLIONS:
-        overhead.ROWS = millions * 1_000_000
-        data = make(spark, 0, str(folder / f"source{millions}"))
-        rows += compared(spark, f"{millions} M rows x 8", data, suites)
-    data = wide(spark, 500_000, str(folder / "wide"))
-    rows += compared(spark, "0.5 M rows x 120", data, {"12": twelve_of(data.columns[1::9])})
-    show("gate_scale", rows, ["jobs: of the whole stage, its write included"])
+    for part in asked.parts:
+        path = str(folder / f"source-{part}")
+        if part == "wide":
+            data = wide(spark, WIDE, path)
+            twelve = {"12": twelve_of(data.columns[1::9])}
+            rows += compared(spark, f"{WIDE / 1e6:g} M x 120", data, twelve, asked.repeats)
+            continue
+        data = make(spark, 0, path, int(float(part) * 1e6))
+        rows += compared(spark, f"{part} M x 8", data, suites, asked.repeats)
+    show("gate_scale", rows, ["good data; the key is of unique longs"])
     spark.stop()
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -4,7 +4,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from tidegate.contract import Attempt, Expectation, Failure, Input, Judgement, Output, Report
+from tidegate.contract import (
+    Attempt,
+    Expectation,
+    Failure,
+    Flow,
+    Input,
+    Judgement,
+    MicroBatch,
+    Output,
+    Report,
+)
 
 FLIGHTS = Attempt(
     dag_id="nightly_flights",
@@ -145,6 +155,25 @@ TRACE = "Traceback (most recent call last):\n" + "\n".join(
 )
 
 
+def batch(number: int, verdict: Any = "pass", dead: int = 0) -> MicroBatch:
+    """Return a micro-batch of a hundred messages of three partitions."""
+    start, end = (
+        tuple([f'{{"departures":{{"0":{33 * n},"1":{33 * n},"2":{34 * n}}}}}'])
+        for n in (number, number + 1)
+    )
+    if number == 0:
+        start = ()
+    return MicroBatch(
+        number=number,
+        rows=100 - dead,
+        dead=dead,
+        seconds=0.8,
+        verdict=verdict,
+        start=start,
+        end=end,
+    )
+
+
 def report(verdict: Any, *expectations: Expectation, **overrides: Any) -> Report:
     given: dict[str, Any] = {
         "attempt": FLIGHTS,
@@ -181,6 +210,33 @@ PAGES: Mapping[str, Report] = {
         kind="gate",
         outcome="passed",
         output=Output(target="landing/flights/2013-02-08.csv", rows=930),
+    ),
+    "streamed": report(
+        "closed",
+        *GOOD[:2],
+        TWICE,
+        kind="stream",
+        outcome="held",
+        inputs=(Input(name="departures", source="kafka departures"), *INPUTS[2:]),
+        output=Output(
+            target="lake.flights.live",
+            rows=100,
+            version=9,
+            previous=8,
+            held_at="lake.flights.live.branch_stage_3f2a9c0d11e4_1795568723000_b7aa01_t2",
+        ),
+        flow=Flow(
+            query="8f6d",
+            batches=2,
+            rows=197,
+            dead=3,
+            taken=300,
+            skipped=1,
+            lag=557,
+            behind=12.4,
+            rebuilt="there is none",
+            last=(batch(0), batch(1, "warn", dead=3), batch(2, "closed")),
+        ),
     ),
     "crashed": report(
         "pass",

@@ -1,6 +1,7 @@
 """What a task does with its driver's report: the provider's real hook, a fake ``spark-submit``."""
 
 import json
+import logging
 import os
 import subprocess
 import threading
@@ -161,6 +162,27 @@ def test_sparks_own_lines_go_to_a_file_and_ours_to_the_task_log(
     assert (reports_store().files(this_attempt(at)).folder / "spark.log").read_text().count(
         "INFO noise"
     ) == 500
+
+
+def test_the_command_of_spark_submit_is_a_debug_line(
+    project: FakeProject, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
+
+    monkeypatch.setattr(SparkSubmitHook, "log", logging.getLogger("provider"))
+    task = batch(project)
+    with caplog.at_level(logging.DEBUG, "provider"):
+        task.execute(context(task))
+    told = [record for record in caplog.records if "Spark-Submit cmd" in record.getMessage()]
+    assert [record.levelno for record in told] == [logging.DEBUG]
+
+
+def test_a_read_whose_task_left_no_result_says_what_to_run(project: FakeProject) -> None:
+    task = batch(project)
+    at = context(task)
+    task.reads = {"orders": None}
+    with pytest.raises(SpecError, match=r"reads\['orders'\]: its task has left no result"):
+        task.execute(at)
 
 
 def test_a_provider_that_keeps_its_output_to_itself_is_told_in_one_line(

@@ -1,5 +1,7 @@
 """What is wrong is said while the DAG file is read; what is right becomes tasks and assets."""
 
+import re
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +145,21 @@ def test_the_dags_of_this_project_parse_and_survive_serialisation() -> None:
     again: Any = DagSerialization.from_dict(DagSerialization.to_dict(nightly))
     links = list(again.get_task("clean_flights").extra_links)
     assert links == ["Gate report", "Spark UI"]
+    for name in ("live_departures", "live_weather"):
+        live: Any = bag.dags[name]
+        (task,) = live.tasks
+        assert (task.task_type, task.max_active_tis_per_dag) == ("StreamStageOperator", 1)
+        assert DagSerialization.from_dict(DagSerialization.to_dict(live)).task_ids == [name]
+
+
+def test_the_stream_asks_for_the_jars_that_its_packages_replace() -> None:
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(dag_folder=str(ROOT / "dags" / "live_departures.py"))
+    (task,) = bag.dags["live_departures"].tasks
+    conf = (ROOT / "conf" / "spark-defaults.conf").read_text(encoding="utf-8")
+    (defaults,) = re.findall(r"^spark\.jars\.packages\s+(\S+)$", conf, re.M)
+    spark: Any = task
+    packages = spark.spark["packages"].split(",")
+    assert packages[:-1] == defaults.split(",")
+    assert packages[-1].endswith(f":{version('pyspark')}")

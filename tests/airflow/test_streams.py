@@ -6,9 +6,10 @@ import pytest
 from stages import FakeProject, context, given
 
 from tidegate import operators
-from tidegate.contract import Stream
+from tidegate.contract import Merge, Stream
 from tidegate.errors import SpecError
 
+TOPIC = {"kafka": "a,b", "servers": "one:1", "schema": "id INT"}
 EVENTS = {"path": "landing/events/", "stream": True, "format": "json", "schema": "id INT"}
 
 
@@ -34,10 +35,17 @@ def make(project: FakeProject, **overrides: Any) -> Any:
         ({"trigger": "10 seconds"}, "task 't': .*say after how long"),
         ({"run_for": 60}, "task 't': run_for=60; give such as '50 minutes'"),
         ({"max_per_batch": 0}, "task 't': max_per_batch=0"),
+        ({"compact": "often"}, "task 't': compact='often'; give such as '1 hour', or a whole"),
         ({"mode": "replace"}, "task 't': mode='replace'; a stream adds rows"),
+        ({"mode": "update"}, "task 't': mode='update' needs the columns that name a row"),
+        ({"keys": ["id"]}, "task 't': .*of a stream 'update'"),
+        ({"mode": "merge", "keys": ["id"]}, "task 't': mode='merge'; a stream adds rows"),
+        ({"dead_letters": "yes"}, "task 't': dead_letters='yes'"),
         ({"partition": {"ds": "{{ ds }}"}}, "leave partition out to append"),
         ({"reads": {"x": {"socket": "h:1", "schema": "a INT"}}}, "nobody listens to a TCP port"),
         ({"reads": {"x": {"socket": "h", "schema": "a INT"}}}, "give 'host:port'"),
+        ({"reads": {"x": TOPIC, "y": {**TOPIC, "servers": "two:1"}}}, "task 't': .*topic .'a'"),
+        ({"reads": {"x": TOPIC, "y": {**TOPIC, "kafka": "[bc]", "pattern": True}}}, "topic .'b'"),
         ({"job": "job.sql"}, "runs a .py file"),
         ({"writes": "a.b"}, "names no catalog"),
     ],
@@ -67,18 +75,63 @@ def test_a_stream_adds_rows_and_one_of_it_runs_at_a_time(project: FakeProject) -
     assert made.stream == Stream(trigger="available_now")
 
 
+def test_a_stream_that_updates_says_by_which_keys(project: FakeProject) -> None:
+    project.submit_will(outcome="published")
+    made = make(project, mode="update", keys=["id"], dead_letters=True)
+    around = context(made)
+    made.execute(around)
+    seen = given(made, around)
+    assert (seen.mode, seen.merge, seen.stream.dead_letters) == ("update", Merge(keys=["id"]), True)
+    assert "run" not in seen.key
+
+
+def test_no_other_stage_updates(project: FakeProject) -> None:
+    with pytest.raises(SpecError, match="mode='update' is of a stream; use mode='merge'"):
+        operators.BatchStageOperator(
+            task_id="t",
+            dag=project.dag(),
+            job="job.py",
+            reads={"x": "lake.a.a"},
+            writes="lake.a.b",
+            gate="s",
+            mode="update",
+            keys=["id"],
+        )
+
+
 def test_the_stream_may_be_a_template_in_parts(project: FakeProject) -> None:
     path = {**EVENTS, "path": "landing/{{ params.team }}/"}
     assert make(project, reads={"x": path}).reads["x"]["stream"] is True
 
 
+def test_topics_of_their_own_may_be_in_two_reads(project: FakeProject) -> None:
+    other = {**TOPIC, "kafka": "^ab", "pattern": True}
+    later = {**TOPIC, "kafka": "{{ params.topic }}"}
+    assert make(project, reads={"x": TOPIC, "y": other, "z": later}).stream
+
+
+def test_how_long_it_runs_may_be_a_template(project: FakeProject) -> None:
+    project.submit_will(outcome="published")
+    made = make(project, trigger="10 seconds", run_for="{{ params.run_for }}")
+    made.run_for = "1 minute"  # what Airflow makes of it, before the task is executed
+    around = context(made)
+    made.execute(around)
+    seen = given(made, around).stream
+    assert seen is not None
+    assert seen.seconds == 60
+    made.run_for = "for ever"
+    with pytest.raises(SpecError, match="run_for='for ever'; give such as"):
+        made.execute(context(made, try_number=2))
+
+
 def test_the_driver_is_told_what_the_stream_is(project: FakeProject) -> None:
     project.submit_will(outcome="published")
-    made = make(project, trigger="10 seconds", run_for="1 minute", max_per_batch=5)
+    made = make(project, trigger="10 seconds", run_for="1 minute", max_per_batch=5, compact=9)
     around = context(made)
     made.execute(around)
     seen = given(made, around)
-    assert seen.stream == Stream(trigger="10 seconds", run_for="1 minute", max_per_batch=5)
+    told = {"trigger": "10 seconds", "run_for": "1 minute", "max_per_batch": 5, "compact": 9}
+    assert seen.stream == Stream(**told)
     assert (seen.kind, seen.mode) == ("stream", "append")
     assert "run" not in seen.key
     (read,) = seen.reads

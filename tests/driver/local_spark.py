@@ -30,6 +30,8 @@ def local_session(folder: Path) -> SparkSession:
         .config("spark.sql.shuffle.partitions", "4")
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
+        # Tests count jobs: by default, Spark forgets a hundred whenever there are a thousand.
+        .config("spark.ui.retainedJobs", "1000000")
         .config("spark.driver.memory", "2g")
         .getOrCreate()
     )

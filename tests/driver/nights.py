@@ -1,10 +1,15 @@
 """Single nights of the example, landed and read as its DAG does."""
 
 import ast
+from collections.abc import Iterable
 from pathlib import Path
 
 from demo.land import WHOLE, by_day, rows, write
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from tidegate.contract.feeds import ABOUT
+from tidegate.driver.inputs.letters import BAD, PARSED, parsed
 
 ROOT = Path(__file__).parents[2]
 JOBS = ROOT / "spark_jobs"
@@ -28,10 +33,24 @@ def read_csv(spark: SparkSession, file: Path, schema: str | None = None) -> Data
 
 
 def weather_schema() -> str:
-    """Return the schema that the DAG gives its weather read, without importing Airflow."""
-    tree = ast.parse((ROOT / "dags" / "nightly_flights.py").read_text())
+    """Return the schema that the DAG gives its weather read."""
+    return constant("nightly_flights", "HOURLY")
+
+
+def constant(dag: str, name: str) -> str:
+    """Return a text that a DAG file names, without importing Airflow."""
+    tree = ast.parse((ROOT / "dags" / f"{dag}.py").read_text())
     values = {node.targets[0].id: node.value for node in tree.body if isinstance(node, ast.Assign)}
-    return str(ast.literal_eval(values["HOURLY"]))
+    return str(ast.literal_eval(values[name]))
+
+
+def received(spark: SparkSession, values: Iterable[str], schema: str) -> DataFrame:
+    """Return messages as a stream's job gets them, and those that do not parse with ``_bad``."""
+    rows = [(offset % 3, offset, value.encode()) for offset, value in enumerate(values)]
+    raw = spark.createDataFrame(rows, "partition INT, offset BIGINT, value BINARY")
+    return parsed(raw, "json", schema).select(
+        f"{PARSED}.*", F.struct("partition", "offset", "value").alias(ABOUT), BAD
+    )
 
 
 def run_sql(spark: SparkSession, job: str, **args: str) -> DataFrame:

@@ -74,6 +74,9 @@ class Verdict:
     def data_docs(self) -> str:
         return ""
 
+    def row_rules(self) -> list[Any]:
+        return []
+
 
 class Stepwise:
     """Takes a target's steps one at a time, for tests in which attempts get in each other's way."""

@@ -64,7 +64,7 @@ class StreamBench:
         reads: Mapping[str, Any] = {"events": events, **overrides.pop("reads", {})}
         settings = {
             name: overrides.pop(name)
-            for name in ("trigger", "run_for", "max_per_batch")
+            for name in ("trigger", "run_for", "max_per_batch", "dead_letters", "compact")
             if name in overrides
         }
         given: dict[str, Any] = {
@@ -110,6 +110,14 @@ class StreamBench:
 
     def lose_checkpoint(self) -> None:
         shutil.rmtree(self.checkpoint())
+
+    def expire(self) -> None:
+        """Expire every snapshot but the last, which is somebody else's."""
+        self.spark.sql(
+            f"CALL lake.system.expire_snapshots(table => '{self.table}', retain_last => 1, "
+            "older_than => TIMESTAMP '2100-01-01 00:00:00')"
+        )
+        assert self.numbers() == []
 
     def told(self) -> str:
         return (self.folder / "told.jsonl").read_text()

@@ -16,7 +16,17 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from tidegate.driver import jvm
-from tidegate.driver.jvm import catalogs, delta, files, hadoop, iceberg, kept, plans, streams
+from tidegate.driver.jvm import (
+    catalogs,
+    delta,
+    files,
+    hadoop,
+    iceberg,
+    kept,
+    plans,
+    rewrite,
+    streams,
+)
 
 DRIVER = Path(__file__).resolve().parents[2] / "plugins" / "tidegate" / "driver"
 JVM = DRIVER / "jvm" / "__init__.py"
@@ -157,6 +167,17 @@ def left(_: SparkSession) -> bool:
     return told == "second" and not [name for name in names if name.endswith(".tmp")]
 
 
+def rewritten(spark: SparkSession) -> bool:
+    table = jvm.iceberg_table(spark, TABLE)
+    found = list(rewrite.data_files(table, int(table.currentSnapshot().snapshotId())))
+    made = rewrite.Rewrite(spark, table, found)
+    made.write(2**20)
+    written = made.new.size()
+    made.drop()
+    rows = sum(file.task.file().recordCount() for file in found)
+    return (written, rows, made.old.size()) == (1, 4, len(found))
+
+
 def test_a_folder_of_any_storage_is_read_and_written(spark: SparkSession, tmp_path: Path) -> None:
     folder = hadoop.Folder(spark, f"{tmp_path}/deep")
     assert (folder.names(), folder.read("a/b"), folder.move_aside(1)) == ([], None, None)
@@ -215,6 +236,7 @@ TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
     ),
     "remove_folders": removed,
     "observed": seen_of_a_stream,
+    "data_files": rewritten,
 }
 
 

@@ -56,6 +56,30 @@ PASSING = e("expect_column_values_to_not_be_null", column="id")
 
 
 @pytest.mark.parametrize(
+    ("kind", "kwargs", "told"),
+    [
+        ("set", {"column_set": ["id", "age"], "exact_match": False}, ("age missing",)),
+        (
+            "set",
+            {"column_set": ["id", "age", "score", "email"]},
+            ("age missing", "digits not asked for"),
+        ),
+        ("set", {"column_set": ["id"], "exact_match": False}, ()),
+        (
+            "ordered_list",
+            {"column_list": ["id", "email", "score"]},
+            ("score for email", "email for score", "digits for nothing"),
+        ),
+    ],
+)
+def test_columns_that_differ_are_named(
+    people: DataFrame, kind: str, kwargs: Config, told: tuple[str, ...]
+) -> None:
+    judged = judge(people, suite_of(e(f"expect_table_columns_to_match_{kind}", **kwargs)))
+    assert judged.expectations[0].examples == told
+
+
+@pytest.mark.parametrize(
     ("severities", "verdict"),
     [
         ([], "pass"),

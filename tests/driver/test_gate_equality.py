@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from tests.thinned import only, thinned
 
 from tidegate.contract import Suite
 from tidegate.driver.gate import open_gate
@@ -221,8 +222,36 @@ RAISING: list[Config] = [
     e("expect_column_mean_to_be_between", column="name", max_value=60),
     e("expect_column_values_to_be_between", column="k", min_value=0, max_value=4),
 ]
-TABLES = {"one pass": ONE_PASS, "staged too": STAGED_TOO, "raising": RAISING}
-
+MEDIAN = "expect_column_median_to_be_between"
+QUANTILES = "expect_column_quantile_values_to_be_between"
+THREE = {"quantiles": [0.9, 0.1, 0.5], "value_ranges": [[0, 10], [None, 60], [1, 2]]}
+TOGETHER: list[Config] = [
+    *(e(MEDIAN, column=column, min_value=0, max_value=9) for column in ("id", "x", "k", "d", "b")),
+    e(QUANTILES, column="id", quantile_ranges=THREE),
+    e(QUANTILES, column="x", quantile_ranges=THREE, allow_relative_error=0.1),
+    e(MEDIAN, column="x", max_value=9, **ABOVE_TEN),
+]
+TABLES = {
+    "one pass": ONE_PASS,
+    "staged too": STAGED_TOO,
+    "raising": RAISING,
+    "quantiles": TOGETHER,
+    "quantiles of text": [*TOGETHER, e(MEDIAN, column="name", max_value=9)],
+}
+COMPARED = [
+    *(("one pass", name) for name in FRAMES),
+    *(("staged too", name) for name in ("good", "bad", "empty")),
+    *(("raising", name) for name in ("good", "bad")),
+    *(("quantiles", name) for name in FRAMES),
+    ("quantiles of text", "bad"),
+]
+ALWAYS_COMPARED = [
+    *(("one pass", name) for name in FRAMES if name != "one row"),
+    ("staged too", "bad"),
+    ("raising", "bad"),
+    ("quantiles", "nan"),
+    ("quantiles of text", "bad"),
+]
 
 Plain = Callable[[str, str], list[Any]]
 
@@ -331,14 +360,7 @@ def same(a: object, b: object) -> bool:
     return type(a) is type(b) and a == b
 
 
-@pytest.mark.parametrize(
-    ("table", "name"),
-    [
-        *(("one pass", name) for name in FRAMES),
-        *(("staged too", name) for name in ("good", "bad", "empty")),
-        *(("raising", name) for name in ("good", "bad")),
-    ],
-)
+@pytest.mark.parametrize(("table", "name"), only(COMPARED, ALWAYS_COMPARED))
 def test_equals_plain_great_expectations(
     spark: SparkSession, frames: Mapping[str, DataFrame], plain: Plain, table: str, name: str
 ) -> None:
@@ -359,12 +381,24 @@ def test_planning_starts_no_job_and_judging_what_passes_one(
     assert judgement.failed == ()
 
 
+def test_quantiles_of_all_columns_are_one_pass(
+    spark: SparkSession, frames: Mapping[str, DataFrame], jobs: Callable[[], int]
+) -> None:
+    spent = []
+    for medians in (TOGETHER[:1], TOGETHER[:5]):
+        gate: Any = open_gate(spark, suite_of(*medians), {})
+        started = jobs()
+        gate.judge(frames["good"])
+        spent.append(jobs() - started)
+    assert spent[1] == spent[0]
+
+
 def title(place: int) -> str:
     config = ONE_PASS[place]
     return f"{config['type']}-{config['kwargs'].get('column', '')}"
 
 
-@pytest.mark.parametrize("place", range(len(ONE_PASS)), ids=title)
+@pytest.mark.parametrize("place", thinned(range(len(ONE_PASS)), 8), ids=title)
 def test_a_rule_alone_costs_one_job_at_the_most(
     spark: SparkSession,
     frames: Mapping[str, DataFrame],

@@ -1,5 +1,6 @@
 """The example's jobs, each on a handful of rows."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime
 from math import isfinite
@@ -7,11 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from demo.stream import replay, weather
 from pyspark.errors import NumberFormatException
 from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
-from tests.driver.nights import JOBS, land, read_csv, run_sql, unobserved, weather_schema
+from tests.driver.nights import (
+    JOBS,
+    constant,
+    land,
+    read_csv,
+    received,
+    run_sql,
+    unobserved,
+    weather_schema,
+)
 
 from tidegate.driver.kinds.graph import produce as produce_graph
 from tidegate.driver.kinds.job import load_run
@@ -49,6 +60,18 @@ HOUR = dict(
 )
 PLANE = dict(tailnum="N1", year="1999", model="737-824")
 CANCELLED = dict(dep_time=None, dep_delay=None, arr_time=None, arr_delay=None, air_time=None)
+DEPARTURE = dict(
+    carrier="UA",
+    flight=517,
+    tailnum="N1",
+    origin="EWR",
+    dest="ORD",
+    distance=719,
+    time_hour="2013-02-08T22:00:00Z",
+    hour=17,
+    minute=10,
+    dep_delay=-5,
+)
 DAY = "2013-02-08"
 CLEAN = dict(
     ds="2013-02-08", origin="EWR", carrier="UA", cancelled=False, dep_delay=5, arr_delay=10
@@ -310,6 +333,77 @@ class TestTrainDelayModel:
             for name in ("temp", "humid", "wind_speed", "precip", "visib")
         }
         assert train(flights.withColumns(nothing))[1]["test_rows"] > 0
+
+
+class TestLiveDepartures:
+    def scored(self, flights: DataFrame, trained: Trained, *messages: Cells) -> list[Row]:
+        spark = flights.sparkSession
+        schema = constant("live_departures", "DEPARTURE")
+        sent = received(spark, map(json.dumps, messages), schema).drop("_bad")
+        run: Any = load_run(str(JOBS / "live_departures.py"))
+        out = run(departures=sent, planes=strings(spark, PLANE), champion=trained[0])
+        rows: list[Row] = out.orderBy("kafka_offset").collect()
+        return rows
+
+    def test_a_departure_has_its_times_its_plane_and_its_chance(
+        self, flights: DataFrame, trained: Trained
+    ) -> None:
+        (row,) = self.scored(flights, trained, DEPARTURE)
+        told = row.asDict()
+        assert 0 < told.pop("late_chance") < 1
+        assert told == dict(
+            time_hour=datetime(2013, 2, 8, 22),
+            carrier="UA",
+            flight=517,
+            origin="EWR",
+            dest="ORD",
+            tailnum="N1",
+            sched_dep_time=datetime(2013, 2, 8, 22, 10),
+            dep_time=datetime(2013, 2, 8, 22, 5),
+            dep_delay=-5,
+            distance=719,
+            hour=17,
+            plane_model="737-824",
+            plane_year=1999,
+            kafka_partition=0,
+            kafka_offset=0,
+        )
+
+    def test_no_row_is_lost_or_doubled_by_what_is_not_known(
+        self, flights: DataFrame, trained: Trained
+    ) -> None:
+        unknown = {"tailnum": "N9"}, {"tailnum": None}, {"carrier": "ZZ"}, {"dep_delay": 300}
+        rows = self.scored(flights, trained, DEPARTURE, *(DEPARTURE | each for each in unknown))
+        assert [row.kafka_offset for row in rows] == [0, 1, 2, 3, 4]
+        assert [row.plane_year for row in rows] == [1999, None, None, 1999, 1999]
+        assert all(row.late_chance is not None for row in rows)
+
+
+class TestLiveWeather:
+    def test_a_reading_says_how_cold_it_felt(self, spark: SparkSession) -> None:
+        reading = {name: float(HOUR[name]) for name in weather.COLUMNS}
+        reading |= {name: HOUR[name] for name in ("origin", "time_hour")}
+        others = {"temp": 71.0}, {"wind_speed": 3.0}, {"temp": None}, {"wind_speed": None}
+        lines = [json.dumps(reading | each) for each in ({}, *others)]
+        schema = constant("live_weather", "READING")
+        run: Any = load_run(str(JOBS / "live_weather.py"))
+        rows = run(lines=received(spark, lines, schema).drop("_bad", "_kafka")).collect()
+        assert [row.felt for row in rows] == [17.2, 71.0, 30.02, None, 30.02]
+        assert rows[0].time_hour == datetime(2013, 2, 8, 22)
+
+
+def test_what_the_demo_breaks_on_purpose_is_what_does_not_parse(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    landing = land(tmp_path, DAY)
+    sent = replay.messages(landing / "flights" / f"{DAY}.csv")
+    values = [each.value for each in sent]
+    seen = received(spark, values, constant("live_departures", "DEPARTURE")).where("_bad")
+    dead = [row.value.decode() for row in seen.select("_kafka.value").collect()]
+    assert dead == [each.value for each in sent if each.fate == "broken"]
+    lines = weather.readings(landing / "weather" / f"{DAY}.csv")
+    seen = received(spark, lines, constant("live_weather", "READING")).where("_bad")
+    assert [row.value.decode() for row in seen.select("_kafka.value").collect()] == [weather.BROKEN]
 
 
 def test_jobs_import_pyspark_only_and_fit_on_a_page() -> None:

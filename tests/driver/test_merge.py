@@ -1,12 +1,13 @@
 """Merging: what readers see of rows that replace rows by their keys, whoever interferes."""
 
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
+from itertools import count, product
 from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from specs import CLOSED, PASS, Stepwise, Verdict, spec, wake_up_late
+from tests.thinned import thinned
 
 from tidegate.contract import Judgement, Merge, Output, StageSpec
 from tidegate.driver.diagnose import diagnose
@@ -21,6 +22,8 @@ _names = (f"lake.db.m{number}" for number in count())
 ON_ID = Merge(keys=["id"])
 WITH_DELETES = Merge(keys=["id"], deletes="gone")
 WHOLE = Merge(keys=["id"], judge="table")
+ENDS = ("published", "held", "failed", "running")
+MOMENTS = ("begin", "stage", "publish")
 Row = tuple[Any, ...]
 
 
@@ -90,8 +93,15 @@ def test_rows_are_replaced_by_their_key_and_others_added(spark: SparkSession, ta
     assert tidy(spark, table)
 
 
-@pytest.mark.parametrize("how", ["copy-on-write", "merge-on-read"])
-@pytest.mark.parametrize("merge", [ON_ID, WHOLE])
+@pytest.mark.parametrize(
+    ("how", "merge"),
+    [
+        ("copy-on-write", ON_ID),
+        ("merge-on-read", WHOLE),
+        pytest.param("merge-on-read", ON_ID, marks=pytest.mark.slow),
+        pytest.param("copy-on-write", WHOLE, marks=pytest.mark.slow),
+    ],
+)
 def test_the_same_rows_again_change_nothing_more(
     spark: SparkSession, table: str, how: str, merge: Merge
 ) -> None:
@@ -347,9 +357,9 @@ def test_others_that_always_publish_first_leave_it_to_the_retry(
     assert tidy(spark, table)
 
 
-@pytest.mark.parametrize("merge", [ON_ID, WHOLE])
-@pytest.mark.parametrize("asleep_before", ["begin", "stage", "publish"])
-@pytest.mark.parametrize("newer_ends", ["published", "held", "failed", "running"])
+@pytest.mark.parametrize(
+    ("newer_ends", "asleep_before", "merge"), thinned(product(ENDS, MOMENTS, (ON_ID, WHOLE)), 8)
+)
 def test_an_older_attempt_is_fenced_at_whatever_point_it_wakes_up(
     spark: SparkSession, table: str, asleep_before: str, newer_ends: str, merge: Merge
 ) -> None:

@@ -15,6 +15,8 @@ from tidegate.driver.targets.table.forward import StreamedTable
 from tidegate.driver.targets.table.stream import StreamTable
 from tidegate.errors import SpecError
 
+TWICE = "def run(events):\n    return events.selectExpr('*', 'id * 2 AS twice')\n"
+
 
 @pytest.fixture
 def bench(spark: SparkSession, tmp_path: Path) -> StreamBench:
@@ -173,11 +175,7 @@ def test_expired_snapshots_take_no_offsets_with_them(bench: StreamBench) -> None
     bench.run(run_id="r2")
     # Somebody else's commit on top, and every snapshot of the stream's expired.
     bench.spark.sql(f"INSERT INTO {bench.table} VALUES (99, 1.0)")
-    bench.spark.sql(
-        f"CALL lake.system.expire_snapshots(table => '{bench.table}', retain_last => 1, "
-        "older_than => TIMESTAMP '2100-01-01 00:00:00')"
-    )
-    assert bench.numbers() == []
+    bench.expire()
     bench.lose_checkpoint()
     bench.land(3)
     code, _ = bench.run(run_id="r3")
@@ -198,12 +196,24 @@ def test_a_new_column_comes_with_a_judged_batch(bench: StreamBench) -> None:
     bench.run()
     bench.land(2)
     bench.land(3)
-    job = "def run(events):\n    return events.selectExpr('*', 'id * 2 AS twice')\n"
-    code, _ = bench.run(run_id="r2", job=job, max_per_batch=1)
+    code, _ = bench.run(run_id="r2", job=TWICE, max_per_batch=1)
     assert (code, bench.ids(), bench.numbers()) == (0, [1, 2, 3], [0, 1, 2])
     rows = bench.spark.table(bench.table).orderBy("id").collect()
     assert [row.twice for row in rows] == [None, 4, 6]
     assert set(bench.metadata().refs) == {"main"}
+
+
+def test_a_new_column_leaves_its_offsets_when_all_snapshots_expire(bench: StreamBench) -> None:
+    bench.land(1)
+    bench.run()
+    bench.land(2)
+    bench.run(run_id="r2", job=TWICE)
+    bench.spark.sql(f"INSERT INTO {bench.table} VALUES (99, 1.0, 198)")
+    bench.expire()
+    bench.lose_checkpoint()
+    bench.land(3)
+    code, _ = bench.run(run_id="r3", job=TWICE)
+    assert (code, bench.ids()) == (0, [1, 2, 3, 99])
 
 
 def test_an_older_attempt_that_wakes_up_publishes_nothing(bench: StreamBench) -> None:
@@ -344,6 +354,10 @@ def test_a_file_that_is_not_of_its_schema_is_a_data_error(bench: StreamBench) ->
         ({"run_for": "0 hours"}, "run_for='0 hours'"),
         ({"max_per_batch": 0}, "at least 1"),
         ({"max_per_batch": True}, "at least 1"),
+        ({"compact": 0}, "compact=0; give such as '1 hour', or a whole number"),
+        ({"compact": True}, "compact=True"),
+        ({"compact": "often"}, "compact='often'"),
+        ({"compact": 1.5}, "compact=1.5"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], said: str) -> None:

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from demo.stream import replay
+from demo.stream.accounts import Account
+from demo.stream.broker import Broker, send
 from pyspark.sql import SparkSession
-from streams import StreamBench
-from tests.kafka_broker import Broker
+from streams import POSITIVE, StreamBench
+from tests.driver.nights import constant, land
 
 from tidegate.contract import Report
 from tidegate.driver.__main__ import FAILED, HELD
@@ -247,6 +250,77 @@ def test_several_topics_and_patterns(bench: Bench) -> None:
     assert (code, bench.ids(), len(bench.letters())) == (0, [1, 2], 2)
 
 
+def test_what_does_not_parse_is_of_its_own_input_alone(bench: Bench) -> None:
+    other = f"{bench.topic.name}.b"
+    bench.topic.add(other)
+    bench.topic.send(message(1), b"nope")
+    bench.topic.send(b"2", b"nope too", topic=other)
+    mine = bench.read(kafka=f"^{bench.topic.name}$", pattern=True)["events"]
+    beside = bench.read(kafka=other, format="csv", schema="id INT")["events"]
+    job = (
+        "def run(events, other):\n"
+        "    both = events.unionByName(other, allowMissingColumns=True)\n"
+        "    return both.select('id', 'v')\n"
+    )
+    reads = {"events": mine, "other": beside}
+    code, report = bench.take(reads=reads, job=job, expectations=[])
+    assert (code, bench.ids()) == (0, [1, 2]), report.failure
+    found = sorted(bytes(row.value) for row in bench.letters())
+    assert found == [b"nope", b"nope too"], report.flow
+
+
+MOSTLY = {**POSITIVE, "kwargs": {**POSITIVE["kwargs"], "mostly": 0.6}}
+KEEPS = "def run(events):\n    return events.select('id', 'v', '_kafka')\n"
+
+
+def test_rows_that_break_a_rule_are_dead_letters_with_their_messages(bench: Bench) -> None:
+    bad = [message(2, v=-2.0), b"nope", message(4, v=-4.0)]
+    bench.topic.send(message(1), *bad, message(5), message(6), message(7))
+    settings = {"job": KEEPS, "expectations": [MOSTLY], "dead_letters": True}
+    code, report = bench.take(**settings)
+    assert (code, bench.ids()) == (0, [1, 5, 6, 7]), report.failure
+    letters = bench.letters()
+    assert [bytes(row.value) for row in letters] == bad
+    assert [row.offset for row in letters] == [1, 2, 3]
+    assert {row.source for row in letters} == {bench.topic.name}
+    assert letters[0].reason == "expect_column_values_to_be_between (v)"
+    assert report.flow is not None
+    assert (report.flow.rows, report.flow.dead, report.verdict) == (4, 3, "pass")
+    assert report.judgement is not None
+    assert report.judgement.expectations[0].unexpected == 2
+    # Above the budget the gate is closed, and nothing of the batch is anywhere.
+    bench.topic.send(message(8, v=-8.0))
+    code, _ = bench.take("r2", **settings)
+    assert (code, bench.ids(), len(bench.letters())) == (HELD, [1, 5, 6, 7], 3)
+    code, _ = bench.take("r3", **{**settings, "expectations": []})
+    assert (code, bench.ids(), len(bench.letters())) == (0, [1, 5, 6, 7, 8], 3)
+
+
+@pytest.mark.parametrize("at", ["the batch", "Spark's note"])
+def test_a_failure_around_the_publish_leaves_every_row_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    bench.topic.send(message(1), message(2), message(3, v=-3.0))
+    settings = {"job": KEEPS, "expectations": [MOSTLY], "dead_letters": True}
+    forward = StreamedTable.forward
+
+    def breaking(table: StreamedTable, move: Any) -> int:
+        is_dead = table.name.endswith("dead_letters")
+        if at == "the batch" and not is_dead:
+            raise OSError("gone")
+        moved = forward(table, move)
+        if not is_dead:
+            raise OSError("gone")
+        return moved
+
+    with monkeypatch.context() as broken:
+        broken.setattr(StreamedTable, "forward", breaking)
+        assert bench.take(**settings)[0] == FAILED
+    code, _ = bench.take(try_number=2, **settings)
+    assert (code, bench.ids()) == (0, [1, 2])
+    assert [bytes(row.value) for row in bench.letters()] == [message(3, v=-3.0)]
+
+
 def _values(format_: str) -> tuple[str | None, Sequence[bytes]]:
     if format_ == "csv":
         return SCHEMA, [b"1,1.0", b"x,1.0"]
@@ -265,7 +339,7 @@ def test_formats(bench: Bench, format_: str, dead: int) -> None:
     job = JOB
     if format_ == "raw":
         job = "def run(events):\n    return events.selectExpr('int(string(value)) AS id')\n"
-    code, report = bench.take(reads=read, job=job, expectations=[])
+    code, report = bench.take(reads=read, job=job, expectations=[], compact=1)
     assert (code, bench.ids()) == (0, [1, 2][: 2 - dead]), report.failure
     if dead:
         assert len(bench.letters()) == dead
@@ -317,6 +391,31 @@ def test_starting_over_is_asked_for_and_told(bench: Bench) -> None:
     assert (code, bench.ids()) == (0, [1, 1, 2])
 
 
+def test_the_demos_day_is_on_main_or_among_the_dead_letters(bench: Bench, tmp_path: Path) -> None:
+    land(tmp_path, "2013-02-11")
+    sent = replay.messages(tmp_path / "flights" / "2013-02-11.csv")
+    send(bench.topic.servers, bench.topic.name, [message.line for message in sent])
+    read = bench.read(schema=constant("live_departures", "DEPARTURE"))
+    job = (
+        "def run(events):\n    return events.selectExpr('flight AS id', 'carrier', "
+        "'_kafka.partition AS p', '_kafka.offset AS o')\n"
+    )
+    code, report = bench.take(reads=read, job=job, expectations=[], max_per_batch=400)
+    assert (code, report.outcome) == (0, "published")
+    bench.spark.catalog.refreshTable(bench.table)
+    main = bench.spark.table(bench.table).collect()
+    letters = bench.letters()
+    account = Account(
+        name="day",
+        good=[message.key for message in sent if message.fate != "broken"],
+        broken=[message.value.encode() for message in sent if message.fate == "broken"],
+        main=[f"{row.carrier}{row.id}" for row in main],
+        dead=[bytes(row.value) for row in letters],
+        offsets=[(row.p, row.o) for row in main] + [(row.partition, row.offset) for row in letters],
+    )
+    assert account.holds, account.line
+
+
 def test_without_dead_letters_nothing_is_read_twice(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -324,7 +423,7 @@ def test_without_dead_letters_nothing_is_read_twice(
     staged: list[Any] = []
     stage = DeadLetters.stage
     monkeypatch.setattr(
-        DeadLetters, "stage", lambda self, mark: staged.append(stage(self, mark)) or staged[-1]
+        DeadLetters, "stage", lambda self, *of: staged.append(stage(self, *of)) or staged[-1]
     )
     bench.take()
     assert staged == [None]

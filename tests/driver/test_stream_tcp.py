@@ -67,16 +67,16 @@ class Bench(StreamBench):
         return self.servers[-1]
 
     def listen(self, server: str, run_id: str = "r1", **overrides: Any) -> tuple[int, Report]:
-        read = {
-            "socket": server,
-            "schema": SCHEMA,
-            "spool": str(self.folder / "spool"),
-            **overrides.pop("read", {}),
-        }
+        lines = self.read(server, "spool")
+        beside = overrides.pop("beside", {})
         given = {"trigger": "1 second", "run_for": "5 seconds", "job": JOB, **overrides}
         at = self.spec(run_id=run_id, **given)
-        code = run(replace(at, reads=(parse_read("lines", read),)))
+        reads = {"lines": lines, **beside}
+        code = run(replace(at, reads=tuple(map(parse_read, reads, reads.values()))))
         return code, Report.from_json(AttemptFiles(at.folder).read(REPORT))
+
+    def read(self, server: str, spool: str, schema: str = SCHEMA) -> dict[str, str]:
+        return {"socket": server, "schema": schema, "spool": str(self.folder / spool)}
 
     def letters(self) -> list[bytes]:
         name = f"{self.table}__dead_letters"
@@ -115,6 +115,24 @@ def test_what_does_not_parse_and_lines_without_end_are_dead_letters(bench: Bench
     assert bench.letters()[0] == b"nope"
     assert b"".join(bench.letters()[1:]) == endless
     assert report.failure is None
+
+
+def test_what_does_not_parse_is_of_its_own_input_alone(bench: Bench) -> None:
+    bench.land(7)
+    files = {"path": str(bench.landing), "stream": True, "schema": SCHEMA, "format": "json"}
+    other = bench.read(bench.serve(b"8\nnope too\n").name, "the other's spool", "id INT")
+    job = (
+        "def run(lines, other, files):\n"
+        "    both = lines.unionByName(files)\n"
+        "    return both.unionByName(other, allowMissingColumns=True)\n"
+    )
+    server = bench.serve(line(1) + b"nope\n")
+    beside = {"other": {**other, "format": "csv"}, "files": files}
+    given = {"beside": beside, "job": job, "expectations": []}
+    bench.listen(server.name, **given)
+    code, report = bench.listen(server.name, "r2", **given)
+    assert (code, bench.ids()) == (0, [1, 7, 8]), report.failure
+    assert bench.letters() == [b"nope", b"nope too"]
 
 
 def test_a_closed_gate_keeps_what_came_on_disk(bench: Bench) -> None:

@@ -29,14 +29,14 @@ class Table:
 
     def main(self) -> int | None:
         """Return the snapshot that readers see."""
-        at = self.document().get("refs", {}).get("main")
-        return at and int(at["snapshot-id"])
+        return _main(self.document())
 
     def history(self) -> list[dict[str, str]]:
         """Return the summaries of the snapshots main is made of, newest first."""
+        # Of one document: in a newer one, main is at a snapshot that this one does not know.
         document = self.document()
         known = {each["snapshot-id"]: each for each in document.get("snapshots", [])}
-        summaries, at = [], self.main()
+        summaries, at = [], _main(document)
         while at in known:
             summaries.append(known[at]["summary"])
             at = known[at].get("parent-snapshot-id")
@@ -53,3 +53,8 @@ class Table:
     def rows(self) -> int:
         """Return how many rows readers see, as the head of main counts them."""
         return int(self.history()[0]["total-records"]) if self.main() else 0
+
+
+def _main(document: dict[str, Any]) -> int | None:
+    at = document.get("refs", {}).get("main")
+    return at and int(at["snapshot-id"])

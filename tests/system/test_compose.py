@@ -14,6 +14,11 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 from cryptography.fernet import Fernet
+from demo.stream.project import packages
+from demo.stream.replay import TOPIC
+
+from tidegate.contract import KafkaRead
+from tidegate.operators.kafka import served
 
 pytestmark = pytest.mark.system
 
@@ -100,6 +105,32 @@ def test_kafka_waits_for_its_profile_and_nothing_else_does(
     }
 
 
+def test_the_live_departures_read_the_broker_of_the_profile(
+    started: dict[str, dict[str, Any]],
+) -> None:
+    broker = started["kafka"]
+    advertised = broker["environment"]["KAFKA_ADVERTISED_LISTENERS"].removeprefix("PLAINTEXT://")
+    host, _, port = advertised.partition(":")
+    assert broker["hostname"] == host
+    assert f"PLAINTEXT://:{port}" in broker["environment"]["KAFKA_LISTENERS"].split(",")
+    dag = (FILE.parent / "dags" / "live_departures.py").read_text(encoding="utf-8")
+    (conn_id,) = re.findall(r'"conn_id": "(\w+)"', dag)
+    (topic,) = re.findall(r'"kafka": "(\w+)"', dag)
+    assert topic == TOPIC
+    for name, service in started.items():
+        if not name.startswith("airflow"):
+            continue
+        given = json.loads(service["environment"][f"AIRFLOW_CONN_{conn_id.upper()}"])
+        assert given["conn_type"] == "kafka"
+        read, secured = served(
+            KafkaRead(name="x", kafka=topic, conn_id=conn_id, schema="a INT"), given["extra"]
+        )
+        assert (read.servers, secured) == (advertised, {}), name
+    image = (FILE.parent / "docker" / "airflow.Dockerfile").read_text(encoding="utf-8")
+    (fetched,) = re.findall(r"--packages (\S+)", image)
+    assert fetched in packages().split(",")
+
+
 def test_whatever_runs_a_stage_sees_the_same_folders_of_this_repository(
     started: dict[str, dict[str, Any]],
 ) -> None:
@@ -110,6 +141,7 @@ def test_whatever_runs_a_stage_sees_the_same_folders_of_this_repository(
         for folder in MOUNTED:
             assert mounts[f"./{folder}"].endswith(f"/{folder}"), name
             assert (FILE.parent / folder).is_dir()
+        assert mounts["spool"] == str(Path(mounts["./dags"]).with_name("spool")), name
         assert mounts["lake"] == str(Path(mounts["./dags"]).with_name("lake")), (
             "a relative warehouse is beside dags/"
         )

@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from tests.system.stages import Attempt, Project, until
+from tests.thinned import only
 
 pytestmark = pytest.mark.system
 
@@ -73,6 +74,8 @@ STEPS = {
 """Named by the steps of a report, or by the public method where no step begins or ends."""
 TASKS = {"gate": "gated"}
 """Whose stage is killed at a step, where it is not ``day``."""
+ALWAYS = ("before the publish", "after the publish")
+"""Where an attempt has a verdict nobody sees, and a publish nobody was told of."""
 REFS_ARE_OPEN = "BranchedTable.open:end"
 COLUMN_IS_THERE = "ReplacePartition.write:begin"
 _days = (f"{date(2013, 1, 1) + timedelta(days=n)}" for n in count())
@@ -125,7 +128,7 @@ def kill(attempt: Attempt, victim: str) -> None:
     attempt.gone()
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", only(STEPS, ALWAYS))
 def test_killed_at_any_step_by_anyone_the_retry_publishes_once(project: Project, step: str) -> None:
     task = TASKS.get(step, "day")
     run = f"at-{step.replace(' ', '-')}"
@@ -163,6 +166,7 @@ def test_killed_at_any_step_by_anyone_the_retry_publishes_once(project: Project,
         assert "already published by try 1" in retry.log()
 
 
+@pytest.mark.slow
 def test_killed_before_the_table_was_ever_published(project: Project) -> None:
     table = project.table("lake.t.first")
     day = next(_days)
@@ -193,7 +197,7 @@ MERGES = {
 """Between the commits of a merge, by what is judged: rows aside, branch, verdict, main."""
 
 
-@pytest.mark.parametrize("task", MERGES)
+@pytest.mark.parametrize("task", only(MERGES, ["rows"]))
 def test_a_merge_killed_at_every_commit_is_there_once(project: Project, task: str) -> None:
     table = project.table(f"lake.t.{task}")
     project.start(task, "before").result()
@@ -211,6 +215,7 @@ def test_a_merge_killed_at_every_commit_is_there_once(project: Project, task: st
     assert list(left) == []
 
 
+@pytest.mark.slow
 def test_a_merge_killed_after_its_publish_is_found_and_its_rows_aside_dropped(
     project: Project,
 ) -> None:
@@ -222,6 +227,7 @@ def test_a_merge_killed_after_its_publish_is_found_and_its_rows_aside_dropped(
     assert not list((project.root / "lake" / "t").glob("rows__staged*/metadata/*"))
 
 
+@pytest.mark.slow
 def test_killed_between_the_new_column_and_its_publish(project: Project) -> None:
     table = project.table("lake.t.wider")
     day = next(_days)

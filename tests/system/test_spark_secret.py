@@ -1,20 +1,23 @@
 """The start script of docker-compose.yml, against a real master: no secret, no entry."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 
 import psutil
 import pytest
-from tests.system.stages import REPOSITORY, environment
+from tests.system.stages import REPOSITORY, SECONDS, environment
 from tests.system.test_standalone import Cluster
 
 pytestmark = pytest.mark.system
 
 SCRIPT = str(REPOSITORY / "docker" / "with-spark-secret")
 SECRET = "5f1d0a97c3"
+REFUSED = "Failed to connect to master"
 JOB = """
 from pyspark.sql import SparkSession
 
@@ -45,8 +48,8 @@ class Guarded:
         assert secret not in told  # what runs inside is not told by its environment
         return conf
 
-    def submit(self, conf: Path, seconds: float) -> str:
-        """Run a job; return what it and Spark said, as far as they came within the time."""
+    def submit(self, conf: Path, until: str) -> str:
+        """Run a job to its end, or until Spark has said something; return what was said."""
         job = self.folder / "job.py"
         job.write_text(JOB)
         submit = str(Path(sys.executable).with_name("spark-submit"))
@@ -58,11 +61,18 @@ class Guarded:
             text=True,
             start_new_session=True,
         )
-        try:
-            return process.communicate(timeout=seconds)[0]
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)
-            return process.communicate()[0]
+        assert process.stdout
+        told = ""
+        giving_up = Timer(SECONDS, os.killpg, (process.pid, signal.SIGKILL))
+        giving_up.start()
+        for line in process.stdout:
+            told += line
+            if until in line:
+                break
+        giving_up.cancel()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        return told + process.communicate()[0]
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +86,7 @@ def test_who_has_the_secret_runs(guarded: Guarded) -> None:
     conf = guarded.written(SECRET, "driver")
     assert conf.stat().st_mode & 0o077 == 0
     assert (conf / "spark-defaults.conf").stat().st_mode & 0o077 == 0
-    assert "rows 1000" in guarded.submit(conf, 120)
+    assert "rows 1000" in guarded.submit(conf, "rows 1000")
     commands = [" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"])]
     assert [each for each in commands if SECRET in each] == []
     logs = [each for each in guarded.folder.rglob("*.log") if SECRET in each.read_text()]
@@ -88,6 +98,7 @@ def test_who_has_not_is_refused(guarded: Guarded, given: str) -> None:
     conf = guarded.folder / "project"
     if given == "another secret":
         conf = guarded.written("0" * 10, "stranger")
-    said = guarded.submit(conf, 20)
+    said = guarded.submit(conf, REFUSED)
     assert "rows" not in said
-    assert "Failed to connect to master" in said
+    assert REFUSED in said
+    assert guarded.cluster.applications("active") == {}

@@ -1,16 +1,10 @@
 """The same stages on a real Spark Standalone master and worker: the connection alone changes."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-import requests
-from demo.server import free_port
+from tests.system.cluster import Cluster, to
 from tests.system.stages import Project, until
 
 pytestmark = pytest.mark.system
@@ -57,66 +51,6 @@ DEGREES = "SELECT src AS id, count(*) AS degree FROM hops WHERE ds = :ds GROUP B
 RANKS = "def run(graph):\n    return graph.pagerank()\n"
 
 
-class Cluster:
-    """A master and one worker of one core, on free ports of the loopback interface."""
-
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self.folder = folder
-        self._environment = environment | {
-            "SPARK_DAEMON_MEMORY": "256m",
-            "SPARK_LOCAL_HOSTNAME": "127.0.0.1",
-        }
-        port, ui = str(free_port()), str(free_port())
-        self.master, self._ui = f"spark://127.0.0.1:{port}", f"http://127.0.0.1:{ui}/json/"
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._start("master.Master", "--host", "127.0.0.1", "--port", port, "--webui-port", ui)
-        until("the master", lambda: self.state().get("status") == "ALIVE")
-        self._start(
-            "worker.Worker", "--host", "127.0.0.1", "--cores", "1", "--memory", "1g",
-            "--webui-port", str(free_port()),
-            "--work-dir", str(folder / "work"), self.master,
-        )  # fmt: skip
-        until("the worker", lambda: self.state().get("aliveworkers") == 1)
-
-    def _start(self, role: str, *words: str) -> None:
-        command = [
-            str(Path(sys.executable).with_name("spark-class")),
-            f"org.apache.spark.deploy.{role}",
-            *words,
-        ]
-        with (self.folder / f"{role}.log").open("wb") as log:
-            self._processes.append(
-                subprocess.Popen(
-                    command,
-                    env=self._environment,
-                    cwd=self.folder,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                )
-            )
-
-    def state(self) -> dict[str, Any]:
-        """Return what the master says of itself; nothing while it does not answer."""
-        for process in self._processes:
-            assert process.poll() is None, [
-                each.read_text()[-2000:] for each in self.folder.glob("*.log")
-            ]
-        try:
-            return dict(requests.get(self._ui, timeout=10).json())
-        except requests.RequestException:
-            return {}
-
-    def applications(self, kind: str) -> dict[str, str]:
-        """Return the ``active`` or ``completed`` applications with their states."""
-        return {each["name"]: each["state"] for each in self.state()[f"{kind}apps"]}
-
-    def stop(self) -> None:
-        for process in reversed(self._processes):
-            process.terminate()
-            process.wait(30)
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     with Project(tmp_path_factory.mktemp("standalone")) as made:
@@ -138,12 +72,6 @@ def cluster(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Itera
     started = Cluster(tmp_path_factory.mktemp("cluster"), project.environment)
     yield started
     started.stop()
-
-
-def to(cluster: Cluster) -> dict[str, str]:
-    return {
-        "AIRFLOW_CONN_SPARK_DEFAULT": json.dumps({"conn_type": "spark", "host": cluster.master})
-    }
 
 
 def test_stages_run_on_the_cluster_by_changing_the_connection_alone(

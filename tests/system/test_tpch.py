@@ -17,6 +17,10 @@ pytestmark = pytest.mark.system
 SEGMENTS = 2
 
 
+whole = pytest.mark.slow
+"""Of twenty stages on a server of their own; ``make test`` has a night of five in that way."""
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tpch") / "project"
@@ -35,6 +39,7 @@ def server(root: Path) -> Iterator[AirflowServer]:
         yield started
 
 
+@whole
 def test_three_days_and_every_copy_of_the_mapped_stage_succeed(server: AirflowServer) -> None:
     assert [run["run_type"] for run in runs(server, DAILY)] == ["backfill"] * DAYS
     for run in runs(server, DAILY):
@@ -50,6 +55,7 @@ def test_three_days_and_every_copy_of_the_mapped_stage_succeed(server: AirflowSe
         ]
 
 
+@whole
 def test_the_report_was_started_by_each_published_day(server: AirflowServer, root: Path) -> None:
     assert {run["run_type"] for run in runs(server, REPORT)} == {"asset_triggered"}
     assert reported(server) == DAYS
@@ -58,6 +64,7 @@ def test_the_report_was_started_by_each_published_day(server: AirflowServer, roo
     assert len(verdicts) == DAYS * SEGMENTS
 
 
+@whole
 def test_the_lake_says_what_duckdb_says(server: AirflowServer, root: Path) -> None:
     assert min(len(rows) for rows in expected(root / "landing").values()) > 5
     path = os.pathsep.join((str(PROJECT), os.environ.get("PYTHONPATH", "")))

@@ -162,6 +162,29 @@ def test_a_crash_tells_its_class_its_cause_and_what_to_do() -> None:
     assert "Other tries" not in told
 
 
+def test_a_stream_tells_its_totals_and_its_last_micro_batches() -> None:
+    told = Seen(page(PAGES["streamed"], {})).text
+    words = " ".join(told.split())
+    for word in (
+        "Micro-batches the last 3",
+        "Micro-batches2 published Messages read300 Rows published197 Dead letters3",
+        "Passed over1 that were on main already Lag557 messages, 12 s behind",
+        "Checkpointmade anew from the offsets on main: there is none",
+        '2 HELD 100 0 0.8 {"departures":{"0":66,"1":66,"2":68}} '
+        '{"departures":{"0":99,"1":99,"2":102}}',
+        "1 WARN 97 3 0.8",
+        "0 PASS 100 0 0.8 the beginning {",
+    ):
+        assert word in words, word
+    assert words.index("2 HELD") < words.index("1 WARN") < words.index("0 PASS")
+
+
+def test_what_is_no_stream_tells_of_none() -> None:
+    told = page(PAGES["warned"], {})
+    assert "Micro-batches" not in told
+    assert 'id="stream"' not in told
+
+
 @pytest.mark.parametrize("error", ADVICE, ids=lambda each: str(each.__name__))
 def test_every_class_of_failure_has_a_page(error: type) -> None:
     failure = Failure(type=error.__name__, message="boom")

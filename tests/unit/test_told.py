@@ -7,6 +7,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+from tests.thinned import only
 
 from tidegate.store import TOLD, AttemptFiles
 from tidegate.submit.output import Output
@@ -120,12 +121,14 @@ def test_bytes_that_are_no_text_end_nothing(tmp_path: Path) -> None:
     assert output.tail[-1] == "after"
 
 
-def test_a_line_of_200_mb_costs_a_worker_no_memory(tmp_path: Path) -> None:
+@pytest.mark.parametrize("megabytes", only((40, 200), [40]))
+def test_a_line_without_an_end_costs_a_worker_no_memory(tmp_path: Path, megabytes: int) -> None:
     tracemalloc.start()
-    log, output = copied("for _ in range(200): out.write(b'x' * 1024 * 1024)", tmp_path)
+    code = f"for _ in range({megabytes}): out.write(b'x' * 1024 * 1024)"
+    log, output = copied(code, tmp_path)
     peak = tracemalloc.get_traced_memory()[1] - len(log)
     tracemalloc.stop()
-    assert len(log) == 200 * 1024 * 1024
+    assert len(log) == megabytes * 1024 * 1024
     assert peak < 16 * 1024 * 1024
     assert max(map(len, output.tail)) <= 2000
 

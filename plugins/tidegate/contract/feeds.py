@@ -1,9 +1,10 @@
 """What a stream reads message by message: a class a source, each valid from birth."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import permutations
 from typing import Any, Self
 
 from tidegate.contract.secrets import carries_secret, is_secret
@@ -90,6 +91,18 @@ class KafkaRead:
         """The topics' names; of a pattern, itself."""
         return self.kafka.split(",")
 
+    def takes(self, topic: str) -> bool:
+        """Tell whether a topic is one of those that are read, as far as Python can tell.
+
+        Kafka's client looks for a pattern anywhere in a name.
+        """
+        if not self.pattern:
+            return topic in self.topics
+        try:
+            return re.search(self.kafka, topic) is not None
+        except re.error:  # Java, which reads it, has forms that Python has not
+            return False
+
     @property
     def source(self) -> str:
         """The topics, as a person would name them."""
@@ -155,6 +168,23 @@ class SocketRead:
     def folder(self) -> str:
         """The spool, as a path of this machine."""
         return str(self.spool).removeprefix("file://")
+
+
+def check_apart(reads: Iterable[object]) -> None:
+    """Refuse topics of two inputs: by its offsets alone, no message would tell whose it is.
+
+    :raises SpecError: naming the first topic that two inputs read, also if its name alone is the
+        same and its cluster another.
+    """
+    of_kafka = [read for read in reads if isinstance(read, KafkaRead)]
+    for one, other in permutations(of_kafka, 2):
+        shared = list(filter(one.takes, other.topics))
+        require(
+            not shared,
+            f"reads {one.name!r} and {other.name!r} both take the Kafka topic {shared[:1]}; read a "
+            "topic once and use its frame twice in the job; of two clusters, give the topics "
+            "names of their own, or a stage each",
+        )
 
 
 def _check_schema(where: str, format_: str, schema: str | None) -> None:

@@ -14,6 +14,8 @@ Json = Any
 
 GRAVITY: tuple[Severity, ...] = ("critical", "warning", "info")
 """The severities, the gravest first."""
+VERDICTS: tuple[Verdict, ...] = ("pass", "warn", "closed")
+"""The verdicts, the gravest last."""
 MORE = "more"
 """In a bounded list's place stands ``{"first": [...], "more": n}``, n the items left out."""
 
@@ -62,6 +64,11 @@ class Judgement:
 
     verdict: Verdict
     expectations: tuple[Expectation, ...] = ()
+
+    @property
+    def gravity(self) -> int:
+        """How grave the verdict is, from 0."""
+        return VERDICTS.index(self.verdict)
 
     @property
     def gravest_first(self) -> tuple[Expectation, ...]:

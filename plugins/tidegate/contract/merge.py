@@ -43,11 +43,14 @@ def merge_of(mode: object, keys: Any) -> Merge | None:
 
     :raises SpecError: if one of the two lacks the other.
     """
-    if mode == "merge":
-        told = "mode='merge' needs the columns that name a row, e.g. keys=['id']"
+    if mode in ("merge", "update"):
+        told = f"mode={mode!r} needs the columns that name a row, e.g. keys=['id']"
         require(keys is not None, told)
         return Merge(keys=keys)
-    told = f"keys={keys!r} go with mode='merge'; with a Merge, they are its own: Merge(keys=…)"
+    told = (
+        f"keys={keys!r} go with mode='merge', of a stream 'update'; "
+        "with a Merge, they are its own: Merge(keys=…)"
+    )
     require(keys is None, told)
     if isinstance(mode, Merge):
         return mode

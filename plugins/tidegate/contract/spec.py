@@ -18,7 +18,7 @@ PROTOCOL = 2
 VARIABLE = "spark.tidegate.env."
 """Begins the conf that is an environment variable of a driver that no process beside it starts."""
 
-Mode = Literal["replace", "append", "merge"]
+Mode = Literal["replace", "append", "merge", "update"]
 
 
 def digest(document: object) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tidegate.errors import SpecError, require
 
 AVAILABLE_NOW = "available_now"
+_COMPACT = "such as '1 hour', or a whole number of micro-batches"
 _DURATION = re.compile(r"(?P<count>\d+) (?P<unit>second|minute|hour|day)s?")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
@@ -18,12 +19,17 @@ class Stream:
         time from one micro-batch to the next, such as ``10 seconds``.
     :param run_for: after how long the stream ends; the next run goes on from there.
     :param max_per_batch: the most messages (of files: files) in one micro-batch, of each input.
+    :param dead_letters: whether rows that break a critical rule by themselves go to the dead
+        letters, as long as their share is within the rule's ``mostly``.
+    :param compact: after how many micro-batches, or how long, what the stream wrote is compacted.
     :raises SpecError: if any of them cannot be, or they do not go together.
     """
 
     trigger: str = AVAILABLE_NOW
     run_for: str | None = None
     max_per_batch: int | None = None
+    dead_letters: bool = False
+    compact: int | str | None = None
 
     def __post_init__(self) -> None:
         ends = self.trigger == AVAILABLE_NOW
@@ -37,11 +43,17 @@ class Stream:
             "e.g. run_for='50 minutes': the next run goes on from there",
         )
         most = self.max_per_batch
-        is_count = type(most) is int and most > 0
         require(
-            most is None or is_count,
+            most is None or _is_count(most),
             f"max_per_batch={most!r}; give a whole number of messages, at least 1",
         )
+        told = f"dead_letters={self.dead_letters!r}; give True or False"
+        require(isinstance(self.dead_letters, bool), told)
+        require(
+            not isinstance(self.compact, int) or _is_count(self.compact),
+            f"compact={self.compact!r}; give {_COMPACT}, at least 1",
+        )
+        _ = self.compact_seconds
 
     @property
     def every(self) -> str | None:
@@ -56,6 +68,24 @@ class Stream:
         if self.run_for is None:
             return None
         return _duration("run_for", self.run_for, "such as '50 minutes'")
+
+    @property
+    def compact_batches(self) -> int | None:
+        """After how many micro-batches the stream compacts, if it counts those."""
+        if isinstance(self.compact, int):
+            return self.compact
+        return None
+
+    @property
+    def compact_seconds(self) -> float | None:
+        """After how many seconds the stream compacts, if it goes by the clock."""
+        if self.compact is None or isinstance(self.compact, int):
+            return None
+        return _duration("compact", self.compact, _COMPACT)
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value > 0
 
 
 def _duration(name: str, value: object, example: str) -> float:

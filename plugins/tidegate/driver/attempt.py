@@ -12,7 +12,7 @@ from tidegate.driver.inputs import Opened, open_inputs
 from tidegate.driver.kinds import Loaded, load
 from tidegate.driver.record import Record
 from tidegate.driver.session import open_session
-from tidegate.driver.stream.attempt import StreamAttempt, bounded
+from tidegate.driver.stream.attempt import StreamAttempt, bounded, only_source
 from tidegate.driver.stream.letters import DeadLetters
 from tidegate.driver.targets import open_target
 from tidegate.driver.targets.settle import Settled, settle
@@ -43,11 +43,20 @@ def settle_stream(spec: StageSpec, spark: SparkSession, record: Record) -> Settl
         gate = open_gate(spark, spec.suite, spec.params)
         work = fingerprint(spec, opened, job)
         table = StreamTable(spark, spec, work)
-        aside = StreamTable(spark, replace(spec, writes=f"{spec.target}__dead_letters"), work)
+        dead = f"{spec.target}__dead_letters"
+        of_dead = replace(spec, writes=dead, mode="append", merge=None)
+        aside = StreamTable(spark, of_dead, work)
     with record.step("job"):
         output = job.produce(spark, opened.offered)
     open_to_all = open_gate(spark, Suite(name="dead_letters", document={"expectations": []}), {})
-    letters = DeadLetters(spark=spark, table=aside, inputs=opened.letters, gate=open_to_all)
+    letters = DeadLetters(
+        spark=spark,
+        table=aside,
+        inputs=opened.letters,
+        gate=open_to_all,
+        rules=bool(spec.stream and spec.stream.dead_letters),
+        source=only_source(spec.reads),
+    )
     stream = StreamAttempt(
         spec=spec,
         spark=spark,

@@ -223,6 +223,9 @@ class StageOperator(BaseOperator):
         project = self._project
         attempt = this_attempt(context)
         merge = merge_of(self.mode, self.keys)
+        mode: Mode = self.mode
+        if isinstance(self.mode, Merge):
+            mode = "merge"
         spec = StageSpec(
             kind=self.kind,
             attempt=attempt,
@@ -232,7 +235,7 @@ class StageOperator(BaseOperator):
             folder=reports_store().files(attempt).uri,
             writes=self.writes,
             partition=self.partition,
-            mode="merge" if merge else self.mode,
+            mode=mode,
             merge=merge,
             engine=getattr(self, "engine", None),
             stream=getattr(self, "stream", None),

@@ -91,6 +91,13 @@ class Checks:
         """Tell whether a value is still to be rendered."""
         return not self.rendered and (templated(value) or later(value))
 
+    def is_known(self, read: object) -> bool:
+        """Tell whether an entry of ``reads`` holds nothing that is known only in the run."""
+        texts = [read]
+        if isinstance(read, Mapping):
+            texts = list(read.values())
+        return isinstance(read, str | Mapping) and not any(map(self.waits, texts))
+
     def reads(self, reads: object) -> None:
         """Refuse reads that cannot be opened.
 
@@ -110,16 +117,14 @@ class Checks:
     def _read(self, name: object, value: object) -> None:
         taken = f"reads[{name!r}]: {RESERVED} are what every job is offered; choose another name"
         self.require(name not in RESERVED, taken)
-        texts = [value]
-        if isinstance(value, Mapping):
-            texts = list(value.values())
-        if isinstance(value, str | Mapping) and not any(map(self.waits, texts)):
+        if self.is_known(value):
             self._parse(name, value)
         else:
             # Of a template or another task's output, the name alone is known already.
             self._parse(name, "known_later.csv")
-            given = type(value).__name__
-            told = f"reads[{name!r}] is {given}; give a path, a table or a stage"
+            told = f"reads[{name!r}] is {type(value).__name__}; give a path, a table or a stage"
+            if self.rendered and value is None:
+                told = f"reads[{name!r}]: its task has left no result in this run; run that first"
             self.require(isinstance(value, str | Mapping) or self.waits(value), told)
 
     def _parse(self, name: object, value: object) -> None:
@@ -161,6 +166,8 @@ class Checks:
         merges = self._merges(mode, keys)
         told = f"mode={mode!r}; use 'replace' (the default), 'append', or 'merge' with keys"
         self.require(merges or mode in _MODES, told)
+        told = "mode='update' is of a stream; use mode='merge'"
+        self.require(mode != "update" or self.kind == "stream", told)
         told = f"partition={partition!r}; give column to value, e.g. {{'ds': '{{{{ ds }}}}'}}"
         self.require(self._is_partition(partition), told)
         adds = mode != "replace"

@@ -1,12 +1,14 @@
 """The stream: what it takes besides what all stages take, and what is refused of it at parse."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from tidegate.contract import Read, SocketRead, Stream
+from tidegate.contract import Read, SocketRead, Stream, parse_read
+from tidegate.contract.feeds import check_apart
 from tidegate.contract.stream import AVAILABLE_NOW
 from tidegate.operators.base import StageOperator
+from tidegate.operators.checks import Checks
 
 
 class StreamStageOperator(StageOperator):
@@ -14,15 +16,22 @@ class StreamStageOperator(StageOperator):
 
     The job defines ``run(<inputs by name>) -> DataFrame``; at least one of ``reads`` is a stream:
     ``{"path": "landing/events/", "stream": True, "format": "json", "schema": "id INT"}``. The
-    others are read once an attempt. One attempt works at a time: a newer one fences it off.
+    others are read once an attempt. One attempt works at a time: a newer one fences it off. With
+    ``mode="update"`` and ``keys`` the rows of a micro-batch replace those of the same key.
 
     :param trigger: ``available_now`` (take what has arrived since the last run, then end), or the
         time from one micro-batch to the next, such as ``10 seconds``, which goes with ``run_for``.
     :param run_for: after how long the task ends, such as ``50 minutes``; the next run goes on.
+        (templated)
     :param max_per_batch: the most messages (of files: files) in one micro-batch, of each stream.
+    :param dead_letters: whether rows that break a critical expectation by themselves go to
+        ``<table>__dead_letters``, as long as their share is within its ``mostly``.
+    :param compact: after how long (``1 hour``) or how many micro-batches the small files that the
+        stream wrote are made into few, in a commit of its own.
     """
 
     kind = "stream"
+    template_fields = (*StageOperator.template_fields, "run_for")
 
     def __init__(
         self,
@@ -30,11 +39,15 @@ class StreamStageOperator(StageOperator):
         trigger: str = AVAILABLE_NOW,
         run_for: str | None = None,
         max_per_batch: int | None = None,
+        dead_letters: bool = False,
+        compact: int | str | None = None,
         **kwargs: Any,
     ) -> None:
         self.trigger = trigger
         self.run_for = run_for
         self.max_per_batch = max_per_batch
+        self.dead_letters = dead_letters
+        self.compact = compact
         # Rows are added, and no run is a unit of it: `replace` would lose all but the last batch.
         kwargs.setdefault("mode", "append")
         # Of two runs at a time, the newer one would fence the other off.
@@ -47,7 +60,13 @@ class StreamStageOperator(StageOperator):
 
         :raises SpecError: if they cannot be.
         """
-        return Stream(trigger=self.trigger, run_for=self.run_for, max_per_batch=self.max_per_batch)
+        return Stream(
+            trigger=self.trigger,
+            run_for=self.run_for,
+            max_per_batch=self.max_per_batch,
+            dead_letters=self.dead_letters,
+            compact=self.compact,
+        )
 
     def opened(self) -> tuple[list[Read], dict[str, str]]:  # noqa: D102
         reads, secured = super().opened()
@@ -63,10 +82,11 @@ class StreamStageOperator(StageOperator):
     def check(self, *, rendered: bool = False) -> None:  # noqa: D102
         super().check(rendered=rendered)
         checks = self.checks(rendered)
-        told = f"mode={self.mode!r}; a stream adds rows: leave mode out"
-        checks.require(checks.waits(self.mode) or self.mode == "append", told)
-        with checks.named():
-            _ = self.stream
+        told = f"mode={self.mode!r}; a stream adds rows: leave mode out, or 'update' with keys"
+        checks.require(checks.waits(self.mode) or self.mode in ("append", "update"), told)
+        if not checks.waits(self.run_for):
+            with checks.named():
+                _ = self.stream
         if checks.waits(self.reads):
             return
         known = [name for name, value in self.reads.items() if is_stream(value)]
@@ -82,6 +102,14 @@ class StreamStageOperator(StageOperator):
             "trigger='10 seconds' and run_for='55 minutes', and schedule the runs close together"
         )
         checks.require(not ports or self.trigger != AVAILABLE_NOW, told)
+        with checks.named():
+            check_apart(self._known(checks))
+
+    def _known(self, checks: Checks) -> Iterator[Read]:
+        """Yield the reads that hold nothing which is known only in the run."""
+        for name, value in self.reads.items():
+            if checks.is_known(value):
+                yield parse_read(name, value)
 
 
 def is_stream(value: object) -> bool:

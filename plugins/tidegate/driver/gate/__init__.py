@@ -12,6 +12,7 @@ from tidegate.contract import Judgement, Suite
 from tidegate.driver.gate.document import check
 from tidegate.driver.gate.facts import FileFacts
 from tidegate.driver.gate.pii import check_pii
+from tidegate.driver.gate.rows import RowRule
 
 if TYPE_CHECKING:
     from tidegate.driver.gate.suite_gate import SuiteGate
@@ -36,6 +37,9 @@ class Gate(Protocol):
     def data_docs(self) -> str:
         """Return the last judgement as Great Expectations' own HTML page, if the suite asks."""
 
+    def row_rules(self) -> list[RowRule]:
+        """Return the critical rules that rows broke by themselves, of the last judgement."""
+
 
 class OpenGate:
     """The gate of a suite without expectations: all passes, Great Expectations is not imported."""
@@ -58,6 +62,10 @@ class OpenGate:
     def data_docs(self) -> str:
         """Return nothing: nothing was judged."""
         return ""
+
+    def row_rules(self) -> list[RowRule]:
+        """Return none."""
+        return []
 
 
 def open_gate(spark: SparkSession, suite: Suite, parameters: Mapping[str, object]) -> Gate:

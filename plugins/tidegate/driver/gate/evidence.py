@@ -9,8 +9,11 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from tidegate.driver.gate.gx import MetricId
+from tidegate.driver.gate.gx import Engine, MetricId
+from tidegate.driver.gate.plan import EXAMPLES, predicate_of
 
+_VALUES = ".unexpected_values"
+_WINDOWS = ("column_values.increasing", "column_values.decreasing")
 _ROWS_A_LOOK = 100
 
 
@@ -38,6 +41,38 @@ class Guilty:
         if self.paired:
             return tuple(values)
         return dict(zip(self.columns, values, strict=True))
+
+
+def guilty_of(engine: Engine, direct: Any, count: int) -> Guilty | None:
+    """Return the rule that a metric lists the values of; None for windows and what GX hides.
+
+    :param count: how many rows broke it.
+    """
+    metric = direct.metric_configuration
+    condition = direct.metric_provider_kwargs["metrics"].get("unexpected_condition")
+    is_map = metric.metric_name.endswith(_VALUES) and isinstance(condition, tuple)
+    if not is_map or metric.metric_name.removesuffix(_VALUES) in _WINDOWS:
+        return None
+    broken, compute, accessor = condition
+    predicate = predicate_of(engine, {**compute, **accessor})
+    if predicate is not None:
+        broken = F.when(predicate, broken)
+    return Guilty(
+        metric=metric.id,
+        broken=broken,
+        columns={name: F.col(name) for name in _names(accessor)},
+        single="column" in accessor,
+        paired="column_A" in accessor,
+        wanted=min(EXAMPLES, count),
+    )
+
+
+def _names(accessor: Mapping[str, Any]) -> list[str]:
+    if "column" in accessor:
+        return [accessor["column"]]
+    if "column_A" in accessor:
+        return [accessor["column_A"], accessor["column_B"]]
+    return list(accessor.get("column_list", ()))
 
 
 def examples(rows: DataFrame, rules: Sequence[Guilty]) -> dict[MetricId, list[Any]]:

@@ -73,7 +73,7 @@ def repeated(
     named = rows.select(*[key.alias(f"k{place}") for place, key in enumerate(keys)])
     spark = rows.sparkSession
     stand_in, suspects = _suspects(named, bounds)
-    with _sized(spark, count):
+    with sized(spark, count):
         most = _MOST_SUSPECTS // int(spark.conf.get("spark.sql.shuffle.partitions") or 1)
         ((total, first),) = _counted(suspects, most).collect()
     if not total:
@@ -86,7 +86,7 @@ def repeated(
     return _shared(suspected, named.columns, wanted)
 
 
-def _sized(spark: SparkSession, count: int | None) -> AbstractContextManager[None]:
+def sized(spark: SparkSession, count: int | None) -> AbstractContextManager[None]:
     """Have one job do it, with as few partitions as so many keys need, if that is known."""
     if count is None:
         return nullcontext()

@@ -6,11 +6,12 @@ all guilty rules together, and last what only Great Expectations' own code can c
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import filterfalse
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from tidegate.driver.gate import evidence
@@ -25,20 +26,22 @@ from tidegate.driver.gate.gx import (
     unresolved,
     validated,
 )
-from tidegate.driver.gate.keys import Bounds, Repeated, is_whole, repeated
+from tidegate.driver.gate.keys import Bounds, Repeated, is_whole, repeated, sized
 from tidegate.driver.gate.plan import (
     EXAMPLES,
     KEYS,
     UNIQUE,
     keep_filters,
-    predicate_of,
     runtime,
 )
+from tidegate.driver.gate.quantiles import Quantiles, is_quantile
 
 log = logging.getLogger(__name__)
 
 _EVIDENCE = (".unexpected_values", ".unexpected_value_counts", ".unexpected_rows")
-_VALUES = ".unexpected_values"
+_DISTINCT = "column.distinct_values"
+"""Metrics that shuffle a column once, to sets or counts, in whatever order."""
+_QUANTILES = "quantiles"
 
 
 class ReplayEngine(Engine):
@@ -62,6 +65,8 @@ class ReplayEngine(Engine):
         self.answers: dict[MetricId, Any] = dict(answers)
         self.failures: dict[MetricId, Exception] = {}
         self.crash: Exception | None = None
+        self.broken: dict[MetricId, Column] = {}
+        """What rows that broke a rule by themselves are told by, of each rule that some broke."""
         self._facts = facts or FileFacts(rows=0)
         self._repeated: dict[MetricId, Repeated] = {}
         self._bypassed = False
@@ -108,6 +113,7 @@ class ReplayEngine(Engine):
         :raises MetricResolutionError: for the first of them that cannot be computed.
         """
         self._bundle(bundled)
+        self._quantiles(list(filter(is_quantile, direct)))
         for each in filterfalse(_is_evidence, direct):
             self._keep(each.metric_configuration, partial(self._compute, each))
         self._examples(list(filter(_is_evidence, direct)))
@@ -129,13 +135,35 @@ class ReplayEngine(Engine):
         return self.resolve_metric_bundle([bundled])[bundled.metric_configuration.id]
 
     def _keep(self, metric: Any, compute: Callable[[], Any]) -> None:
-        if metric.id in self.failures:
+        if metric.id in self.failures or metric.id in self.answers:
             return
         try:
             self.answers[metric.id] = compute()
         except Exception as error:  # GX, Spark and custom expectations raise anything: it is theirs
             self.failures[metric.id] = error
             self._note_crash(error)
+
+    def _quantiles(self, asked: Sequence[Any]) -> None:
+        """Compute the quantiles of all columns together."""
+        if not asked:
+            return
+        together = Quantiles(self.dataframe)
+        self.stand_in(_QUANTILES, together)
+        for each in asked:
+            with suppress(Exception):  # it asks, or whatever else is wrong with it is met below
+                self._of_stand_in(each)
+        try:
+            together.compute()
+        except Exception as error:  # one of them is no number; alone, each keeps its own error
+            self._note_crash(error)
+            return
+        for each in asked:
+            self._keep(each.metric_configuration, partial(self._of_stand_in, each))
+
+    def _of_stand_in(self, direct: Any) -> Any:
+        arguments = direct.metric_provider_kwargs
+        domain = arguments["metric_domain_kwargs"] | {"batch_id": _QUANTILES}
+        return direct.metric_fn(**(arguments | {"metric_domain_kwargs": domain}))
 
     def _note_crash(self, error: Exception) -> None:
         if is_crash(error, self.spark):
@@ -147,7 +175,11 @@ class ReplayEngine(Engine):
         metric = direct.metric_configuration
         if metric.metric_name in KEYS:
             return self._count_repeated(direct)
-        return direct.metric_fn(**direct.metric_provider_kwargs)
+        rows = None
+        if metric.metric_name.startswith(_DISTINCT):
+            rows = self._facts.rows or None
+        with sized(self.spark, rows):
+            return direct.metric_fn(**direct.metric_provider_kwargs)
 
     # -- keys ----------------------------------------------------------------------------------
 
@@ -193,6 +225,7 @@ class ReplayEngine(Engine):
                 self.answers[metric.id] = self._keys_shown(metric)
             elif guilty := self._guilty(each):
                 together.append(guilty)
+                self.broken[metric.id] = guilty.broken
         if together and not self.crash:
             self._look_at(together)
         for each in asked:
@@ -218,44 +251,10 @@ class ReplayEngine(Engine):
         return [dict(zip(names, key, strict=True)) for key in shown]
 
     def _guilty(self, direct: Any) -> evidence.Guilty | None:
-        """Return a rule whose examples one query can show; None for windows and what GX hides."""
-        metric = direct.metric_configuration
-        count = self.answers.get(count_beside(metric))
+        count = self.answers.get(count_beside(direct.metric_configuration))
         if not isinstance(count, int):
             return None
-        condition = direct.metric_provider_kwargs["metrics"].get("unexpected_condition")
-        if (
-            not metric.metric_name.endswith(_VALUES)
-            or not isinstance(condition, tuple)
-            or _is_window(metric)
-        ):
-            return None
-        broken, compute, accessor = condition
-        predicate = predicate_of(self, {**compute, **accessor})
-        if predicate is not None:
-            broken = F.when(predicate, broken)
-        names = _names(accessor)
-        return evidence.Guilty(
-            metric=metric.id,
-            broken=broken,
-            columns={name: F.col(name) for name in names},
-            single="column" in accessor,
-            paired="column_A" in accessor,
-            wanted=min(EXAMPLES, count),
-        )
-
-
-def _names(accessor: Mapping[str, Any]) -> list[str]:
-    if "column" in accessor:
-        return [accessor["column"]]
-    if "column_A" in accessor:
-        return [accessor["column_A"], accessor["column_B"]]
-    return list(accessor.get("column_list", ()))
-
-
-def _is_window(metric: Any) -> bool:
-    family = metric.metric_name.removesuffix(_VALUES)
-    return family in ("column_values.increasing", "column_values.decreasing")
+        return evidence.guilty_of(self, direct, count)
 
 
 def _is_evidence(direct: Any) -> bool:
@@ -268,13 +267,22 @@ def replay(engine: ReplayEngine, configurations: Sequence[Any]) -> list[Any]:
     :raises Exception: what Spark raised, if the infrastructure rather than the data or the suite
         broke the judging.
     """
-    results = {each.id: _unanswerable(engine, each) for each in configurations}
-    sound = [each for each in configurations if results[each.id] is None]
-    for each in validated(engine, sound, runtime()):
-        results[each.expectation_config.id] = each
+    try:
+        found = validated(engine, configurations, runtime())
+    except Exception:  # one that cannot even say what it needs; GX then drops the whole suite
+        found = _each_answerable(engine, configurations)
     if engine.crash:
         raise engine.crash
+    results = {each.expectation_config.id: each for each in found}
     return [results[each.id] for each in configurations]
+
+
+def _each_answerable(engine: ReplayEngine, configurations: Sequence[Any]) -> list[Any]:
+    # Only now: to ask each for its needs takes as long as to judge by metrics that are known.
+    broken = {each.id: _unanswerable(engine, each) for each in configurations}
+    sound = [each for each in configurations if broken[each.id] is None]
+    told = [each for each in broken.values() if each is not None]
+    return [*told, *validated(engine, sound, runtime())]
 
 
 def _unanswerable(engine: ReplayEngine, configuration: Any) -> Any:

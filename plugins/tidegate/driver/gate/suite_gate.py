@@ -4,21 +4,23 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import RLock
+from typing import Any
 
 from pyspark.logger import PySparkLogger
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
-from tidegate.contract import Judgement, Suite
+from tidegate.contract import Judgement, Suite, columns_of
 from tidegate.driver.gate.docs import page
 from tidegate.driver.gate.document import exports_data_docs
 from tidegate.driver.gate.facts import FileFacts
-from tidegate.driver.gate.gx import MetricId
+from tidegate.driver.gate.gx import MetricId, dependencies
 from tidegate.driver.gate.measure import measure
 from tidegate.driver.gate.metadata import answers
 from tidegate.driver.gate.pii import check_pii
-from tidegate.driver.gate.plan import Plan, plan
+from tidegate.driver.gate.plan import Plan, plan, runtime
 from tidegate.driver.gate.replay import ReplayEngine, replay
+from tidegate.driver.gate.rows import RowRule
 from tidegate.driver.gate.suite import configurations
 from tidegate.driver.gate.verdict import judgement
 
@@ -57,6 +59,7 @@ class SuiteGate:
             self._configurations = configurations(suite, parameters)
         self._planning: Planning | None = None
         self._results: list[object] = []
+        self._engine: ReplayEngine | None = None
 
     def plan(self, schema: StructType) -> None:
         """Plan the suite for data of this schema, in a thread of its own; return at once.
@@ -77,6 +80,7 @@ class SuiteGate:
             answers = self._answers(planned, staged, facts)
             engine = ReplayEngine(self._spark, staged, facts, answers)
             self._results = replay(engine, self._configurations)
+        self._engine = engine
         return judgement(self._suite, self._results, engine.columns())
 
     def data_docs(self) -> str:
@@ -84,6 +88,22 @@ class SuiteGate:
         if not self._results or not exports_data_docs(self._suite):
             return ""
         return page(self._suite, self._results)
+
+    def row_rules(self) -> list[RowRule]:
+        """Return the critical rules that rows broke by themselves, of the last judgement.
+
+        Who breaks a lesser rule is published with it.
+        """
+        engine = self._engine
+        if engine is None or not engine.broken:
+            return []
+        entries = self._suite.document["expectations"]
+        found: list[RowRule] = []
+        with _undisturbed():
+            for configuration, entry in zip(self._configurations, entries, strict=True):
+                if entry.get("severity", "critical") == "critical":
+                    found += _rules(engine, configuration)
+        return found
 
     def _planned_for(self, schema: StructType) -> "Planning":
         if self._planning is None or not self._planning.is_for(schema):
@@ -102,6 +122,13 @@ class SuiteGate:
             known = answers(planned.metrics, facts)
         asked = {id_: column for id_, column in planned.aggregates.items() if id_ not in known}
         return known | measure(staged, asked)
+
+
+def _rules(engine: ReplayEngine, configuration: Any) -> Iterator[RowRule]:
+    wanted = dependencies(engine, configuration, runtime()).get_metric_configurations()
+    for metric in engine.broken.keys() & {each.id for each in wanted}:
+        columns = columns_of(configuration.kwargs)
+        yield RowRule(configuration.type, columns, engine.broken[metric])
 
 
 class Planning:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from tidegate.contract import Expectation, Json, Judgement, Suite, Verdict, brief, columns_of, named
 from tidegate.driver.gate.bounded import bounded, shown_kwargs
+from tidegate.driver.gate.columns import columns_told
 from tidegate.driver.gate.document import Entry
 from tidegate.driver.gate.pii import hidden_of
 
@@ -67,7 +68,8 @@ def _expectation(
     detail = result.result or {}
     shown = _Values(None, ())
     if not secret:
-        shown = _Values(bounded(detail.get("observed_value")), examples(configuration.type, detail))
+        guilty = examples(configuration.type, detail) or columns_told(result)
+        shown = _Values(bounded(detail.get("observed_value")), guilty)
     return Expectation(
         id=str(entry.get("id") or place),
         type=configuration.type,

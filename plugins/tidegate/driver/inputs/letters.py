@@ -34,14 +34,18 @@ class Span:
 class Letters:
     """How the messages of an input that do not parse are counted and found.
 
-    :param metric: the name that they are counted under, in every micro-batch.
-    :param takes: whether an offset, as Spark writes it, is of this input.
+    :param metric: the name that they are counted under, in every micro-batch; None of an input
+        whose messages all parse.
+    :param takes: whether a part of some input is of this one.
     :param within: the dead letters of a part of the input.
+    :param messages: all messages of a part of the input, as letters without a reason; None if they
+        have no offsets, by which one could be told from the other.
     """
 
-    metric: str
-    takes: Callable[[str], bool]
+    metric: str | None
+    takes: Callable[[Span], bool]
     within: Callable[[Span], DataFrame]
+    messages: Callable[[Span], DataFrame] | None = None
 
 
 def parsed(frame: DataFrame, format_: str, schema: str) -> DataFrame:

@@ -2,9 +2,11 @@
 
 import socket
 from functools import partial
+from os.path import normpath
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
+from urllib.parse import unquote, urlsplit
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -102,21 +104,30 @@ def open_socket(spark: SparkSession, read: SocketRead) -> Found:
     receiver = Receiver(read)
     if read.format == "raw":
         return Found(lines, seen, state, feed=receiver)
-    letters = Letters(f"dead_{read.name}", _is_of_files, partial(_dead, spark, read))
+    takes = partial(_is_of, read)
+    metric = f"dead_{read.name}"
+    letters = Letters(metric, takes, partial(_dead, spark, read))
     messages = parsed(lines, read.format, str(read.schema))
     newest = F.max(F.lit(None).cast("bigint")).alias("newest")
-    counted = messages.observe(letters.metric, F.count_if(BAD).alias("dead"), newest)
+    counted = messages.observe(metric, F.count_if(BAD).alias("dead"), newest)
     good = counted.where(~F.col(BAD)).select(f"{PARSED}.*").drop(UNREADABLE)
     return Found(good, seen, state, letters, receiver)
 
 
-def _is_of_files(offset: str) -> bool:
-    return offset.startswith('{"logOffset":')
+def _is_of(read: SocketRead, span: Span) -> bool:
+    """Tell whether files lie in the spool: other inputs of files have offsets of the same shape."""
+    folders = {Path(file).parent for file in _files(span)}
+    return folders == {Path(normpath(read.folder))}
+
+
+def _files(span: Span) -> list[str]:
+    """Return the paths of files that Spark has written down as addresses."""
+    return [unquote(urlsplit(file).path) for file in span.files]
 
 
 def _dead(spark: SparkSession, read: SocketRead, span: Span) -> DataFrame:
     """Return the dead letters among some files of the spool."""
-    lines = spark.read.text(list(span.files)).where("value != ''")
+    lines = spark.read.text([f"file://{file}" for file in _files(span)]).where("value != ''")
     bad = parsed(lines, read.format, str(read.schema)).where(BAD)
     return bad.select(
         F.lit(read.source).alias("source"),

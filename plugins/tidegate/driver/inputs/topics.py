@@ -12,10 +12,12 @@ from tidegate.contract import Input, KafkaRead
 from tidegate.contract.feeds import ABOUT
 from tidegate.driver.inputs.found import Found
 from tidegate.driver.inputs.letters import BAD, PARSED, UNREADABLE, Letters, Span, parsed, reason
+from tidegate.driver.jvm import jvm_of
 from tidegate.errors import SpecError
 
 _EARLIEST = -2
 """How Spark's source writes the first offset there is."""
+_PLACE = ("partition", "offset", "timestamp", "key", "value")
 
 
 def open_topics(spark: SparkSession, read: KafkaRead) -> Found:
@@ -38,13 +40,17 @@ def open_topics(spark: SparkSession, read: KafkaRead) -> Found:
     seen = Input(name=read.name, source=read.source)
     state = f"stream {read.source}"
     about = F.struct("topic", "partition", "offset", "timestamp", "key", "headers").alias(ABOUT)
+    takes = partial(_is_of, spark, read)
+    dead = partial(_dead, spark, read)
+    again = partial(_as_letters, spark, read)
     if read.format == "raw":
-        return Found(raw.select("value", about), seen, state)
-    found = partial(_dead, spark, read)
-    letters = Letters(f"dead_{read.name}", partial(_is_of, read), found)
+        letters = Letters(None, takes, dead, again)
+        return Found(raw.select("value", about), seen, state, letters)
+    metric = f"dead_{read.name}"
+    letters = Letters(metric, takes, dead, again)
     messages = parsed(raw, read.format, str(read.schema))
     newest = F.unix_millis(F.max("timestamp")).alias("newest")
-    counted = messages.observe(letters.metric, F.count_if(BAD).alias("dead"), newest)
+    counted = messages.observe(metric, F.count_if(BAD).alias("dead"), newest)
     good = counted.where(~F.col(BAD)).select(f"{PARSED}.*", about)
     if good.columns.count(ABOUT) > 1:
         raise SpecError(f"input {read.name!r}: its schema has a column {ABOUT}; rename it")
@@ -72,10 +78,14 @@ def _start(read: KafkaRead) -> dict[str, str]:
     }
 
 
-def _is_of(read: KafkaRead, offset: str) -> bool:
-    """Tell whether an offset that Spark wrote is of these topics."""
-    told = _offsets(offset)
-    return bool(told) and (read.pattern or set(told) <= set(read.topics))
+def _is_of(spark: SparkSession, read: KafkaRead, span: Span) -> bool:
+    """Tell whether offsets that Spark wrote are of these topics."""
+    told = set(_offsets(span.end))
+    if read.pattern:
+        # As the source does: by Java's reading of it, anywhere in the name.
+        pattern = jvm_of(spark).java.util.regex.Pattern.compile(read.kafka)
+        return bool(told) and all(pattern.matcher(topic).find() for topic in told)
+    return bool(told) and told <= set(read.topics)
 
 
 def _offsets(text: str) -> dict[str, Any]:
@@ -90,6 +100,17 @@ def _offsets(text: str) -> dict[str, Any]:
 
 def _dead(spark: SparkSession, read: KafkaRead, span: Span) -> DataFrame:
     """Return the dead letters between two offsets."""
+    bad = parsed(_messages(spark, read, span), read.format, str(read.schema)).where(BAD)
+    source = F.col("topic").alias("source")
+    return bad.select(source, *_PLACE, reason(read.format).alias("reason"))
+
+
+def _as_letters(spark: SparkSession, read: KafkaRead, span: Span) -> DataFrame:
+    """Return all messages between two offsets."""
+    return _messages(spark, read, span).select(F.col("topic").alias("source"), *_PLACE)
+
+
+def _messages(spark: SparkSession, read: KafkaRead, span: Span) -> DataFrame:
     begun = _offsets(span.start)
     ended = _offsets(span.end)
     first = {}
@@ -104,7 +125,4 @@ def _dead(spark: SparkSession, read: KafkaRead, span: Span) -> DataFrame:
         "startingOffsets": json.dumps(first),
         "endingOffsets": json.dumps(ended),
     }
-    raw = spark.read.format("kafka").options(**options).load()
-    bad = parsed(raw, read.format, str(read.schema)).where(BAD)
-    place = ("partition", "offset", "timestamp", "key", "value")
-    return bad.select(F.col("topic").alias("source"), *place, reason(read.format).alias("reason"))
+    return spark.read.format("kafka").options(**options).load()

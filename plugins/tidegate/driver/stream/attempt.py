@@ -1,5 +1,6 @@
 """One attempt of a stream: fenced, its checkpoint held against main, and run to its end."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import time
 from uuid import NAMESPACE_OID, uuid5
@@ -17,6 +18,7 @@ from tidegate.driver.jvm.hadoop import Folder
 from tidegate.driver.record import Record
 from tidegate.driver.stream.batches import Batches
 from tidegate.driver.stream.checkpoint import Checkpoint
+from tidegate.driver.stream.compaction import Compaction
 from tidegate.driver.stream.kafka import meaning
 from tidegate.driver.stream.letters import DeadLetters
 from tidegate.driver.stream.query import run_query
@@ -62,7 +64,7 @@ class StreamAttempt:
         watch = Watch(self.record.channel.say, self.feeds)
         try:
             watch.start()
-            run_query(frame, self._stream, batches, watch)
+            run_query(frame, self._stream, batches, watch, self.spec.mode)
         except (PySparkException, Py4JError) as error:
             sources = ", ".join(read.source for read in self._streams)
             known = meaning(error, self.spark, sources)
@@ -97,8 +99,17 @@ class StreamAttempt:
             gate=self.gate,
             record=self.record,
             checkpoint=checkpoint,
+            compaction=self._compaction(),
             last=last,
             flow=Flow(query="", rebuilt=why),
+        )
+
+    def _compaction(self) -> Compaction:
+        tables = [self.table]
+        if self.letters.may_come:
+            tables.append(self.letters.table)
+        return Compaction(
+            spark=self.spark, stream=self._stream, tables=tables, say=self.record.channel.say
         )
 
     def _over(self, checkpoint: Checkpoint, marks: list[Mark]) -> list[Mark]:
@@ -175,6 +186,19 @@ class StreamAttempt:
 def bounded(spec: StageSpec) -> tuple[Read, ...]:
     """Return what is read: of each stream, so many messages (files) a micro-batch at most."""
     return tuple(_secured(_bounded(read, spec), spec) for read in spec.reads)
+
+
+def only_source(reads: Sequence[Read]) -> str | None:
+    """Return what the messages of a stream come from; None if that is more than one thing."""
+    streams = list(filter(_is_stream, reads))
+    if len(streams) != 1:
+        return None
+    (only,) = streams
+    if not isinstance(only, KafkaRead):
+        return only.source
+    if only.pattern or len(only.topics) > 1:
+        return None
+    return only.kafka
 
 
 def _bounded(read: Read, spec: StageSpec) -> Read:

@@ -13,14 +13,13 @@ from tidegate.contract.flow import LAST
 from tidegate.driver.gate import Gate
 from tidegate.driver.record import Record
 from tidegate.driver.stream.checkpoint import Checkpoint
+from tidegate.driver.stream.compaction import Compaction
 from tidegate.driver.stream.letters import DeadLetters, LetteredBatch
 from tidegate.driver.stream.seen import files_of
 from tidegate.driver.targets.mark import Mark
 from tidegate.driver.targets.settle import Settled, settle
 from tidegate.driver.targets.table.stream import StreamTable
 from tidegate.errors import PublishError
-
-_GRAVITY = ("pass", "warn", "closed")
 
 
 class Ended(Exception):
@@ -39,6 +38,7 @@ class Batches:
     gate: Gate
     record: Record
     checkpoint: Checkpoint
+    compaction: Compaction
     last: Mark | None
     flow: Flow
     settled: Settled | None = None
@@ -93,6 +93,7 @@ class Batches:
         if self.settled.outcome == "held":
             raise Ended
         self.last = mark
+        self.compaction.after(mark)
 
     def _mark(self, number: int) -> Mark:
         now = self.checkpoint.logged(number)
@@ -101,18 +102,25 @@ class Batches:
                 f"checkpoint {self.checkpoint.uri}: offsets/{number} was removed while the stream "
                 "worked; the next try makes the checkpoint anew from the offsets on main"
             )
-        before = self.checkpoint.logged(number - 1)
         times = json.loads(now.times)
         times.pop("conf", None)  # of the session, not of the stream; and long
         mark = Mark(
             query=self.flow.query,
             number=number,
-            start=before.offsets if before else self.checkpoint.initial(len(now.offsets)),
+            start=self._start(number, len(now.offsets)),
             end=now.offsets,
             time=json.dumps(times),
             stateful=self.checkpoint.is_stateful,
         )
         return replace(mark, files=files_of(mark, self.checkpoint, self.last))
+
+    def _start(self, number: int, inputs: int) -> tuple[str, ...]:
+        """Return the offsets before a micro-batch."""
+        last = self.last
+        if last is not None and (last.query, last.number) == (self.flow.query, number - 1):
+            return last.end
+        before = self.checkpoint.logged(number - 1)
+        return before.offsets if before else self.checkpoint.initial(inputs)
 
     def _note(self, mark: Mark, settled: Settled, seconds: float) -> None:
         rows = settled.output.rows or 0
@@ -165,9 +173,5 @@ class Quiet:
     def judged(self, judgement: Judgement, page: str) -> None:
         """Keep the judgement, if none was graver."""
         worst = self.record.judgement
-        if worst is None or _gravity(judgement) >= _gravity(worst):
+        if worst is None or judgement.gravity >= worst.gravity:
             self.record.judged(judgement, page)
-
-
-def _gravity(judgement: Judgement) -> int:
-    return _GRAVITY.index(judgement.verdict)

@@ -16,10 +16,11 @@ from tidegate.errors import SpecError
 _LOOK_SECONDS = 1
 
 
-def run_query(frame: DataFrame, stream: Stream, batches: Batches, watch: Watch) -> None:
+def run_query(frame: DataFrame, stream: Stream, batches: Batches, watch: Watch, mode: str) -> None:
     """Run the query until all has been taken, its time is over, or a gate closes.
 
     :param watch: looks about once a second, and once at the end.
+    :param mode: Spark's output mode: ``append`` or ``update``.
     :raises SpecError: if the job returned no streaming frame.
     :raises Exception: what a micro-batch raised.
     """
@@ -29,7 +30,7 @@ def run_query(frame: DataFrame, stream: Stream, batches: Batches, watch: Watch) 
             "out what ends it (collect, toPandas, a read of its own)"
         )
     deadline = monotonic() + (stream.seconds or float("inf"))
-    writer = _writer(frame, stream, batches)
+    writer = _triggered(frame.writeStream.outputMode(mode), stream, batches)
     try:
         _follow(writer.start(), deadline, batches, watch)
     except StreamingQueryException as error:
@@ -61,8 +62,8 @@ def _follow(query: StreamingQuery, deadline: float, batches: Batches, watch: Wat
         watch.tell(batches.flow)
 
 
-def _writer(frame: DataFrame, stream: Stream, batches: Batches) -> DataStreamWriter:
-    writer = frame.writeStream.foreachBatch(batches.take)
+def _triggered(writer: DataStreamWriter, stream: Stream, batches: Batches) -> DataStreamWriter:
+    writer = writer.foreachBatch(batches.take)
     writer = writer.option("checkpointLocation", batches.checkpoint.uri)
     if stream.every is None:
         return writer.trigger(availableNow=True)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from tidegate.contract import Judgement, Outcome, Output
 from tidegate.driver.gate import Gate
-from tidegate.driver.targets.target import Fenced
+from tidegate.driver.targets.target import Fenced, Sifts, Staged
 
 
 class Progress(Protocol):
@@ -75,7 +75,7 @@ def settle(
         undo.callback(staged.discard)
         progress.wrote(staged.rows)
         with progress.step("gate"):
-            judgement = gate.judge(staged.frame, staged.facts)
+            staged, judgement = _judged(staged, gate)
             # Noted before the publish: if that fails, the report still says what the verdict was.
             progress.judged(judgement, gate.data_docs())
         # Judged work is never thrown away: a retry that finds it publishes it without a job.
@@ -90,3 +90,9 @@ def settle(
             return Settled(outcome="passed", output=told, judgement=judgement)
         published = staged.publish(judgement)
         return Settled(outcome=staged.let_through, output=published, judgement=judgement)
+
+
+def _judged(staged: Staged, gate: Gate) -> tuple[Staged, Judgement]:
+    if isinstance(staged, Sifts):
+        return staged.sifted(gate)
+    return staged, gate.judge(staged.frame, staged.facts)

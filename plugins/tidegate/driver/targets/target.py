@@ -1,6 +1,6 @@
 """Where a stage's output goes: a sequence of values, each of which offers the next step alone."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pyspark.sql import DataFrame
 
@@ -40,6 +40,17 @@ class Staged(Protocol):
 
     def discard(self) -> None:
         """Drop what was written aside, keeping the fence, where judging it failed; never raises."""
+
+
+@runtime_checkable
+class Sifts(Protocol):
+    """Output written aside that takes rows out of itself by what its gate says of them."""
+
+    def sifted(self, gate: Gate) -> tuple[Staged, Judgement]:
+        """Judge what was written, and what is left of it anew if rows were taken out.
+
+        :raises TidegateError: as writing aside does.
+        """
 
 
 class Fenced(Protocol):

@@ -20,6 +20,7 @@ from tidegate.telling.page.facts import (
     readers_still_see,
     spark_facts,
 )
+from tidegate.telling.page.stream import batch_rows, stream_facts
 from tidegate.telling.wording import bound, rule
 
 _MOST_REASONS = 4
@@ -76,6 +77,8 @@ def content(report: Report) -> Mapping[str, Any]:
         "trace": (failure.trace or "").splitlines(),
         "count": _count(judgement),
         "rows": _rows(judgement),
+        "stream": stream_facts(report.flow),
+        "batches": batch_rows(report.flow),
         "inputs": input_rows(report),
         "output": output_facts(report),
         "steps": _steps(report.steps),

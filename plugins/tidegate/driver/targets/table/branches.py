@@ -193,11 +193,7 @@ class BranchedTable:
         # Never picked, though Iceberg would pick one that only added rows: somebody may have added
         # the same keys meanwhile, and each would be there twice.
         if MERGES in summary:
-            raise PublishError(
-                f"{self.name}: others have published (main is at snapshot {main} now) since these "
-                "rows were merged with the table; the retry merges them with the table of now",
-                quote="",
-            )
+            raise behind(self.name, main)
         self._pick(branch, staged, summary)
 
     def is_unable(self, error: Exception) -> bool:
@@ -263,6 +259,15 @@ class Commit:
             f"snapshot {now.refs.get(MAIN)}",
             quote=reason,
         ) from error
+
+
+def behind(table: str, main: int | None) -> PublishError:
+    """Say that rows were merged with a table that others have changed since."""
+    return PublishError(
+        f"{table}: others have published (main is at snapshot {main} now) since these "
+        "rows were merged with the table; the retry merges them with the table of now",
+        quote="",
+    )
 
 
 def fenced_off(table: str, now: Metadata, branch: Branch) -> PublishError:

@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tidegate.driver.targets.table.branches import BranchedTable, Commit, append_nothing, fenced_off
+from tidegate.driver.targets.provenance import MERGES
+from tidegate.driver.targets.table.branches import (
+    BranchedTable,
+    Commit,
+    append_nothing,
+    behind,
+    fenced_off,
+)
 from tidegate.driver.targets.table.metadata import MAIN, Branch
 
 
@@ -45,7 +52,11 @@ class StreamedTable(BranchedTable):
             raise fenced_off(self.name, now, move.branch)
         change = self._load().newTransaction()
         # Rows are not judged beside what others wrote: where main has moved, they are picked.
-        picks = now.refs.get(MAIN) not in (None, move.base)
+        main = now.refs.get(MAIN)
+        picks = main not in (None, move.base)
+        if picks and MERGES in move.summary:
+            # Somebody may have added the same keys: picked, each would be there twice.
+            raise behind(self.name, main)
         if picks and move.staged is not None:
             change.manageSnapshots().cherrypick(move.staged).commit()
         # On main the last word is a judged one, which says which batch it was and where it ended.

@@ -4,6 +4,7 @@ The rows lie in a sidecar, so that the job's plan runs once and what is merged i
 the files of a merge hold rows that it only copied, and say nothing of the output.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from py4j.protocol import Py4JJavaError
@@ -87,29 +88,40 @@ class RowsToMerge:
         :raises PublishError: if a newer attempt has fenced this one off, or others published faster
             than the merge could be made anew.
         """
-        with put_away(self.place):
-            return self._publish(judgement)
-
-    def _publish(self, judgement: Judgement) -> Output:
         place = self.place
         judged = place.provenance.judged(judgement.verdict)
-        if self.added:
-            evolve(self.frame, self.added, place)
+
+        def moved(written: Written) -> Output:
+            # As on a branch: what a kill leaves between these two commits, a retry publishes.
+            place.table.label(place.branch, judged.as_summary())
+            return move(place, written, judged, self.note(written))
+
+        return self.publish_by(moved)
+
+    def publish_by(self, moved: Callable[[Written], Output]) -> Output:
+        """Add the columns, merge the rows with the table of now, and move main.
+
+        :param moved: moves main to what the merge has left on the branch.
+        :raises PublishError: as :meth:`publish` does.
+        """
+        with put_away(self.place):
+            if self.added:
+                evolve(self.frame, self.added, self.place)
+            done = self._merged(moved)
+            # Last: until main has moved, the sidecar is what a merge made anew is made of.
+            self.place.drop_sidecar()
+        return done
+
+    def _merged(self, moved: Callable[[Written], Output]) -> Output:
         left = _MOST
         while True:
             written = merge_on_branch(self)
-            # As on a branch: what a kill leaves between these two commits, a retry publishes.
-            place.table.label(place.branch, judged.as_summary())
             try:
-                done = move(place, written, judged, self._note(written))
-                break
+                return moved(written)
             except PublishError:
                 left -= 1
-                if left == 0 or not _is_behind(place):
+                if left == 0 or not _is_behind(self.place):
                     raise
-        # Last: until main has moved, the sidecar is what a merge made anew is made of.
-        place.drop_sidecar()
-        return done
 
     def hold(self, judgement: Judgement) -> Output:
         """Leave the judged rows in the sidecar; nothing was merged."""
@@ -125,7 +137,8 @@ class RowsToMerge:
         """Drop the rows, keeping the fence, where judging them failed."""
         self.place.discard()
 
-    def _note(self, written: Written) -> str:
+    def note(self, written: Written) -> str:
+        """Say what became of the table's rows, and which columns are new."""
         told = merged_note(self.merge, written, self.place)
         if not self.added:
             return told

@@ -11,7 +11,7 @@ from tidegate.driver.targets.provenance import FINGERPRINT
 MAIN = "main"
 _PREFIX = "stage_"
 _NAME = re.compile(
-    r"stage_(?P<key>[0-9a-f]{12})_(?P<ms>\d+)_(?P<run>[0-9a-f]{6})_t(?P<try>\d+)(_token)?"
+    r"stage_(?P<key>[0-9a-f]{12})_(?P<ms>\d+)_(?P<run>[0-9a-f]{6})_t(?P<try>\d+)(_token|_b\d+)?"
 )
 
 

@@ -194,8 +194,11 @@ class InSidecar:
 
     @property
     def frame(self) -> DataFrame:
-        """The sidecar."""
-        return self.place.spark.table(self.place.sidecar)
+        """The sidecar, as it was written."""
+        reader = self.place.spark.read
+        if self.written.snapshot is not None:
+            reader = reader.option("versionAsOf", self.written.snapshot)
+        return reader.table(self.place.sidecar)
 
     @property
     def facts(self) -> FileFacts | None:
@@ -209,19 +212,27 @@ class InSidecar:
 
         :raises PublishError: if a newer attempt has fenced this one off, or main moved in conflict.
         """
-        with put_away(self.place):
-            return self._publish(judgement)
+        judged = self.place.provenance.judged(judgement.verdict)
+        with self.on_branch() as copied:
+            # As on a branch: what a kill leaves between these two commits, a retry publishes.
+            self.place.table.label(self.place.branch, judged.as_summary())
+            return move(self.place, copied.written, judged, copied.note)
 
-    def _publish(self, judgement: Judgement) -> Output:
+    @contextmanager
+    def on_branch(self) -> Iterator[OnBranch]:
+        """Add the columns, copy the judged rows to the branch, and hand them over.
+
+        :raises PublishError: if a newer attempt has fenced this one off.
+        """
         place = self.place
-        evolve(self.frame, self.added, place)
-        written = write_branch(self.frame, self.mode, place)
-        # Only now: until the rows are on the branch, the sidecar is the only copy of judged work.
-        place.drop_sidecar()
-        judged = place.provenance.judged(judgement.verdict)
-        # As on a branch: what a kill leaves between this commit and the next, a retry publishes.
-        place.table.label(place.branch, judged.as_summary())
-        return move(place, written, judged, f"added column {', '.join(self.added)}")
+        with put_away(place):
+            evolve(self.frame, self.added, place)
+            written = write_branch(self.frame, self.mode, place)
+            # Only now: until the rows are on the branch, the sidecar is the only copy of judged
+            # work.
+            place.drop_sidecar()
+            note = f"added column {', '.join(self.added)}"
+            yield OnBranch(place, written, place.spark.table(place.table.name), note=note)
 
     def hold(self, judgement: Judgement) -> Output:
         """Leave the judged rows in the sidecar; the table's schema stays as it is."""

@@ -4,23 +4,39 @@ The data branch follows main from batch to batch; the token stays from the attem
 its end, and every commit to main moves it, so that it fails once a newer attempt has removed it.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
+from time import time
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from tidegate.contract import Judgement, Outcome, Output, StageSpec, Verdict
 from tidegate.driver.gate import Gate
 from tidegate.driver.gate.facts import FileFacts
 from tidegate.driver.jvm import iceberg_table
 from tidegate.driver.targets.mark import Mark
-from tidegate.driver.targets.provenance import Provenance
+from tidegate.driver.targets.provenance import COMPACTS, RUN, TRY
+from tidegate.driver.targets.table.branches import fenced_off
+from tidegate.driver.targets.table.compact import Compacted, CompactedTable, Order
 from tidegate.driver.targets.table.forward import Forward, StreamedTable
-from tidegate.driver.targets.table.metadata import MAIN, Metadata
-from tidegate.driver.targets.table.staged import InSidecar, OnBranch
+from tidegate.driver.targets.table.marks import (
+    mark_of_property,
+    marks_of_history,
+    snapshot_before,
+)
+from tidegate.driver.targets.table.merge import check_columns
+from tidegate.driver.targets.table.merged import MergedTable, RowsToMerge
+from tidegate.driver.targets.table.metadata import MAIN
+from tidegate.driver.targets.table.sifted import added_without, aside_without, to_merge_without
+from tidegate.driver.targets.table.staged import InSidecar, OnBranch, Written
 from tidegate.driver.targets.table.target import FencedTable, TableTarget
 from tidegate.errors import SpecError
 
+_COMPACTED = "tidegate.compacted."
+"""Begins the table's property that says when a stream last compacted it."""
 _LAST = "tidegate.last."
 """Begins the table's property with a stream's last mark, which ends in the stage's key."""
 
@@ -34,16 +50,20 @@ class StreamTable:
     def __init__(self, spark: SparkSession, spec: StageSpec, fingerprint: str) -> None:
         self._spark = spark
         self._target = TableTarget(spark, spec, fingerprint)
-        self._name = spec.target
         self._fenced: FencedTable | None = None
+        self.name = spec.target
 
     def begin(self, columns: DataFrame) -> None:
         """Fence off every older attempt of this stream, for as long as this one goes on.
 
         :param columns: a frame of the columns that the stream writes.
+        :raises SpecError: if it writes no column that its keys name.
         :raises PublishError: if a newer attempt has begun.
         """
-        if not self._spark.catalog.tableExists(self._name):
+        merge = self._target.spec.merge
+        if merge is not None:
+            check_columns(columns, merge, self.name)
+        if not self._spark.catalog.tableExists(self.name):
             self._target.create(columns)
         self._fenced = self._target.fence_off()
 
@@ -57,7 +77,7 @@ class StreamTable:
     @property
     def location(self) -> str:
         """Where the table's files lie."""
-        return str(iceberg_table(self._spark, self._name).location())
+        return str(iceberg_table(self._spark, self.name).location())
 
     def main(self) -> int | None:
         """Return the snapshot that readers see."""
@@ -70,8 +90,8 @@ class StreamTable:
         """
         place = self.fenced.place
         now = place.table.metadata()
-        of_history = _of_history(now, place.provenance.key)
-        newest = next(of_history, None) or _of_property(now, self._property)
+        of_history = marks_of_history(now, place.provenance.key)
+        newest = next(of_history, None) or mark_of_property(now, self._property)
         if newest is not None:
             yield newest
         yield from of_history
@@ -82,7 +102,8 @@ class StreamTable:
         :raises PublishError: if a newer attempt has begun.
         """
         fenced = self.fenced
-        place = replace(fenced.place, provenance=fenced.place.provenance.of_batch(mark))
+        provenance = fenced.place.provenance.of_batch(mark)
+        place = replace(fenced.place, provenance=provenance, part=f"_b{mark.number}")
         now = place.table.metadata()
         main = now.refs.get(MAIN)
         branch = now.refs.get(place.branch.name)
@@ -96,7 +117,6 @@ class StreamTable:
         """Move main to a judged micro-batch, in one commit that says all of it.
 
         :param base: the snapshot that the branch was at before the batch.
-
         :raises PublishError: if a newer attempt has fenced this one off, or main moved in conflict.
         """
         judged = staged.place.provenance.judged(verdict)
@@ -108,15 +128,49 @@ class StreamTable:
             summary=judged.as_summary(),
             named=(self._property, mark.as_property(snapshot)),
         )
-        version = StreamedTable(self._spark, self._name).forward(move)
-        return Output(target=self._name, rows=staged.rows, version=version, verdict=judged.verdict)
+        version = StreamedTable(self._spark, self.name).forward(move)
+        return Output(
+            target=self.name,
+            rows=staged.rows,
+            version=version,
+            verdict=judged.verdict,
+            note=staged.note,
+        )
 
-    def reopen(self) -> None:
-        """Open the attempt's refs anew, where a publish has removed them.
+    def compact(self, mark: Mark) -> Compacted | None:
+        """Make the small files of this stream on main into few; None if that is not worth it.
 
-        :raises PublishError: if a newer attempt has begun.
+        :param mark: of the last micro-batch on main.
+        :raises PublishError: if a newer attempt has fenced this one off.
+        :raises Exception: what else went wrong; main is as it was.
         """
-        self._fenced = self._target.fence_off()
+        place = self.fenced.place
+        mine = place.provenance
+        told = {"query": mark.query, "number": mark.number, "at": time()}
+        order = Order(
+            branch=place.branch,
+            key=mine.key,
+            summary={COMPACTS: mine.key, RUN: mine.run_id, TRY: mine.try_number},
+            named=(f"{_COMPACTED}{place.branch.key}", json.dumps(told)),
+        )
+        return CompactedTable(self._spark, self.name).compact(order)
+
+    def compacted_at(self, query: str) -> tuple[int, float]:
+        """Return behind which micro-batch of a query, and when, this stream last compacted.
+
+        Never: -1, and since when the table has what it has.
+        """
+        place = self.fenced.place
+        now = place.table.metadata()
+        text = now.properties.get(f"{_COMPACTED}{place.branch.key}")
+        if text is None:
+            times = [snapshot["timestamp-ms"] / 1000 for snapshot in now.snapshots.values()]
+            return -1, min(times, default=time())
+        told = json.loads(text)
+        number = int(told["number"])
+        if told["query"] != query:
+            number = -1  # the stream was started over, and counts anew
+        return number, float(told["at"])
 
     def end(self) -> None:
         """Remove the attempt's refs: nothing of it is under way any more."""
@@ -126,28 +180,6 @@ class StreamTable:
     @property
     def _property(self) -> str:
         return f"{_LAST}{self.fenced.place.branch.key}"
-
-
-def _of_history(now: Metadata, key: str) -> Iterator[Mark]:
-    for snapshot in now.history(MAIN):
-        summary = now.summary(snapshot)
-        found = Provenance.read(summary)
-        # The snapshot with the data bears no verdict: the one on top of it does.
-        if found is not None and found.key == key and found.passed:
-            mark = Mark.read(summary)
-            if mark is not None:
-                yield mark
-
-
-def _of_property(now: Metadata, name: str) -> Mark | None:
-    text = now.properties.get(name)
-    if text is None:
-        return None
-    mark, snapshot = Mark.of_property(text)
-    if snapshot in now.snapshots:
-        # It is there and not on main: somebody has rolled main back behind it.
-        return None
-    return mark
 
 
 @dataclass(frozen=True)
@@ -165,9 +197,14 @@ class BatchOfTable:
         :raises PublishError: if a newer attempt has begun.
         """
         staged = self.fenced.write_aside(output, gate)
-        if not isinstance(staged, OnBranch | InSidecar):
-            raise SpecError(f"{self.fenced.spec.target}: a stream adds rows, it merges none")
-        return StagedBatch(self.table, staged, self.mark, self.fenced.base)
+        if isinstance(staged, MergedTable):
+            raise SpecError(f"{self.fenced.spec.target}: of a stream, the rows are judged")
+        base = self.fenced.base
+        if base is None:
+            # Its branch was gone as it began; written to, it would have been made anew.
+            place = self.fenced.place
+            raise fenced_off(place.table.name, place.table.metadata(), place.branch)
+        return StagedBatch(self.table, staged, self.mark, base)
 
     def discard(self) -> None:
         """Drop what was written aside; the token stays."""
@@ -179,9 +216,9 @@ class StagedBatch:
     """A :class:`~.targets.target.Staged` micro-batch."""
 
     table: StreamTable
-    staged: OnBranch | InSidecar
+    staged: OnBranch | InSidecar | RowsToMerge
     mark: Mark
-    base: int | None
+    base: int
     let_through: Outcome = "published"
 
     @property
@@ -199,17 +236,36 @@ class StagedBatch:
         """What the written files say of themselves."""
         return self.staged.facts
 
+    def without(self, broken: Column) -> "StagedBatch":
+        """Write the batch aside anew, without the rows that a condition is true of.
+
+        :raises PublishError: if a newer attempt has begun.
+        """
+        kept = ~F.coalesce(broken, F.lit(False))
+        if isinstance(self.staged, InSidecar):
+            return replace(self, staged=aside_without(self.staged, kept))
+        if isinstance(self.staged, RowsToMerge):
+            return replace(self, staged=to_merge_without(self.staged, kept))
+        return replace(self, staged=added_without(self.staged, kept, self.base))
+
     def publish(self, judgement: Judgement) -> Output:
-        """Move main to the batch, in one commit; with a new column, as any stage does.
+        """Move main to the batch, in one commit; new columns are in the table before it.
 
         :raises PublishError: if a newer attempt has fenced this one off, or main moved in conflict.
         """
         staged = self.staged
-        if isinstance(staged, InSidecar):
-            output = staged.publish(judgement)
-            self.table.reopen()
-            return output
-        return self.table.forward(staged, self.base, self.mark, judgement.verdict)
+        if isinstance(staged, RowsToMerge):
+            return staged.publish_by(partial(self._forward_merged, staged, judgement.verdict))
+        if isinstance(staged, OnBranch):
+            return self.table.forward(staged, self.base, self.mark, judgement.verdict)
+        with staged.on_branch() as copied:
+            return self.table.forward(copied, self.base, self.mark, judgement.verdict)
+
+    def _forward_merged(self, aside: RowsToMerge, verdict: Verdict, written: Written) -> Output:
+        place = aside.place
+        base = snapshot_before(self.mark, place.table.metadata(), place.branch.name)
+        merged = OnBranch(place, written, aside.frame, note=aside.note(written))
+        return self.table.forward(merged, base, self.mark, verdict)
 
     def hold(self, judgement: Judgement) -> Output:
         """Leave the batch on its branch: the next attempt judges it anew."""

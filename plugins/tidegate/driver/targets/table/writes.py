@@ -38,12 +38,17 @@ class WriteMode(Protocol):
 
 @dataclass(frozen=True)
 class Place:
-    """The branch of an attempt, and what every snapshot on it says of its origin."""
+    """The branch of an attempt, and what every snapshot on it says of its origin.
+
+    :param part: ends the sidecar's name: a micro-batch has one of its own, because the session of a
+        stream remembers a table that was dropped, and creates none of its name.
+    """
 
     spark: SparkSession
     table: BranchedTable
     branch: Branch
     provenance: Provenance
+    part: str = ""
 
     @property
     def name(self) -> str:
@@ -56,7 +61,7 @@ class Place:
 
         Each attempt has its own: what one that is fenced off writes or drops is no other's.
         """
-        return f"{self.table.name}__staged_{self.branch.attempt}"
+        return f"{self.table.name}__staged_{self.branch.attempt}{self.part}"
 
     @property
     def schema(self) -> StructType:

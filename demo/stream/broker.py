@@ -12,9 +12,10 @@ from typing import Self
 
 import pyspark
 
+from demo.server import PROJECT, free_port
+
 KAFKA = "org.apache.kafka:kafka_2.13:4.1.1,org.apache.kafka:kafka-tools:4.1.1"
-ROOT = Path(__file__).resolve().parents[1]
-IVY = ROOT / ".tidegate" / "kafka"
+IVY = PROJECT / ".tidegate" / "kafka"
 READY_SECONDS = 120
 _SETTINGS = """
 process.roles=broker,controller
@@ -35,10 +36,14 @@ message.max.bytes=10485760
 log.retention.check.interval.ms=1000
 """
 _JAVA = ("java", "-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+_LONGEST_TOLD = 3000
 
 
 def jars() -> str:
-    """Return the class path of a broker, which Spark's own Ivy fetches once."""
+    """Return the class path of a broker, which Spark's own Ivy fetches once.
+
+    :raises RuntimeError: if it cannot.
+    """
     folder = IVY / "jars"
     if not (folder / "org.apache.kafka_kafka-tools-4.1.1.jar").is_file():
         IVY.mkdir(parents=True, exist_ok=True)
@@ -46,24 +51,38 @@ def jars() -> str:
         nothing.write_text("")
         command = ["spark-submit", "--master", "local[1]", "--conf", f"spark.jars.ivy={IVY}"]
         environment = {k: v for k, v in os.environ.items() if k != "SPARK_CONF_DIR"}
-        command += ["--packages", KAFKA, str(nothing)]
-        subprocess.run(command, check=True, capture_output=True, env=environment)
+        _run([*command, "--packages", KAFKA, str(nothing)], environment=environment)
     # Ivy leaves out what every Spark has.
     (scala,) = Path(pyspark.__file__).parent.glob("jars/scala-library-*.jar")
     return f"{folder}/*{os.pathsep}{scala}"
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def add_topic(servers: str, name: str, partitions: int) -> None:
+    """Create a topic.
+
+    :raises RuntimeError: if the broker does not.
+    """
+    words = ["--create", "--topic", name, "--partitions", str(partitions)]
+    _tool("org.apache.kafka.tools.TopicCommand", "--bootstrap-server", servers, *words)
+
+
+def send(servers: str, topic: str, lines: Iterable[str]) -> None:
+    """Send a message a line, ``key|value``.
+
+    :raises RuntimeError: if the broker does not take them.
+    """
+    words = ["--topic", topic, "--property", "parse.key=true", "--property", "key.separator=|"]
+    said = "\n".join(lines)
+    _tool(
+        "org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", servers, *words, said=said
+    )
 
 
 class Broker:
     """One broker; what it has stored outlives a kill and a restart."""
 
     def __init__(self, folder: Path, more: str = "") -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.port = free_port()
         self._settings = folder / "server.properties"
@@ -71,8 +90,8 @@ class Broker:
         text = _SETTINGS.format(port=self.port, controller=free_port(), logs=folder / "logs")
         self._settings.write_text(text + more)
         self._process: subprocess.Popen[bytes] | None = None
-        self._tool("kafka.tools.StorageTool", "format", "-t", "4L6g3nShT-eMCtK--X86sw",
-                   "-c", str(self._settings))  # fmt: skip
+        words = ["format", "-t", "4L6g3nShT-eMCtK--X86sw", "-c", str(self._settings)]
+        _tool("kafka.tools.StorageTool", *words)
 
     @property
     def servers(self) -> str:
@@ -80,7 +99,12 @@ class Broker:
         return f"localhost:{self.port}"
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            # Who is interrupted here never comes to __exit__.
+            self.kill()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -88,28 +112,35 @@ class Broker:
         shutil.rmtree(self.folder / "logs", ignore_errors=True)
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
-        with self._log.open("ab") as log:
+        """Start it, and wait until it answers.
+
+        :raises RuntimeError: if it does not.
+        """
+        with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [*_JAVA, "-cp", jars(), "kafka.Kafka", str(self._settings)],
-                stdout=log, stderr=log, cwd=self.folder,
+                stdout=log, stderr=log, cwd=self.folder, start_new_session=True,
             )  # fmt: skip
         deadline = time.monotonic() + READY_SECONDS
         while not self._answers():
-            assert self._process.poll() is None, self._log.read_text()[-3000:]
-            assert time.monotonic() < deadline, self._log.read_text()[-3000:]
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                said = self._log.read_text(errors="replace")[-_LONGEST_TOLD:]
+                raise RuntimeError(f"the broker did not answer; its log is {self._log}:\n{said}")
             time.sleep(0.2)
 
     def topic(self, name: str, partitions: int) -> None:
-        """Create a topic."""
-        self._tool("org.apache.kafka.tools.TopicCommand", "--bootstrap-server", self.servers,
-                   "--create", "--topic", name, "--partitions", str(partitions))  # fmt: skip
+        """Create a topic.
+
+        :raises RuntimeError: if it is not made.
+        """
+        add_topic(self.servers, name, partitions)
 
     def send(self, topic: str, lines: Iterable[str]) -> None:
-        """Send a message a line, ``key|value``."""
-        self._tool("org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", self.servers,
-                   "--topic", topic, "--property", "parse.key=true",
-                   "--property", "key.separator=|", said="\n".join(lines))  # fmt: skip
+        """Send a message a line, ``key|value``.
+
+        :raises RuntimeError: if they are not taken.
+        """
+        send(self.servers, topic, lines)
 
     def _answers(self) -> bool:
         with socket.socket() as probe:
@@ -120,11 +151,16 @@ class Broker:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
-        self._log.write_bytes(b"")
 
-    def _tool(self, main: str, *arguments: str, said: str = "") -> None:
-        command = [*_JAVA, "-cp", jars(), main, *arguments]
-        done = subprocess.run(  # noqa: PLW1510  (what it says is told below)
-            command, input=said.encode(), capture_output=True, cwd=self.folder
-        )
-        assert done.returncode == 0, (done.stdout + done.stderr).decode()[-3000:]
+
+def _tool(main: str, *arguments: str, said: str = "") -> None:
+    _run([*_JAVA, "-cp", jars(), main, *arguments], said)
+
+
+def _run(command: list[str], said: str = "", environment: dict[str, str] | None = None) -> None:
+    done = subprocess.run(
+        command, input=said.encode(), capture_output=True, env=environment, check=False
+    )
+    if done.returncode:
+        told = (done.stdout + done.stderr).decode(errors="replace")[-_LONGEST_TOLD:]
+        raise RuntimeError(f"{command[0]} … {command[-1]} failed ({done.returncode}):\n{told}")

@@ -1,0 +1,1 @@
+"""A day of departures and weather, streamed: by Kafka and by TCP."""
