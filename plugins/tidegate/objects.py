@@ -1,5 +1,7 @@
 """Attempts' files where all machines reach them, by Airflow's object storage and its connection."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -69,7 +71,8 @@ class ObjectFiles:
         :raises ValueError: if it is larger than any report, or no UTF-8.
         """
         path = self._path(name)
-        found = bytes(path.fs.cat_file(path.path, end=LONGEST + 1))
+        with _failures():
+            found = bytes(path.fs.cat_file(path.path, end=LONGEST + 1))
         if len(found) > LONGEST:
             raise ValueError(f"{name} is longer than {LONGEST:,} bytes")
         return found.decode("utf-8")
@@ -81,14 +84,16 @@ class ObjectFiles:
         """
         path = self._path(name)
         if self.place.scheme in _WHOLE_AT_ONCE:
-            path.write_bytes(text.encode())
+            with _failures():
+                path.write_bytes(text.encode())
             return
         aside = self._path(f".{name}.{token_hex(4)}")
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(text.encode())
-        if path.exists():
-            path.unlink()
-        path.fs.mv(aside.path, path.path)
+        with _failures():
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            aside.write_bytes(text.encode())
+            if path.exists():
+                path.unlink()
+            path.fs.mv(aside.path, path.path)
 
     def _path(self, name: str) -> "ObjectStoragePath":
         from airflow.sdk import ObjectStoragePath
@@ -104,3 +109,15 @@ class ObjectFiles:
                 "install the provider that brings it"
             ) from unknown
         return path
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Raise as OSError what fsspec raises of HDFS's own: a NameNode that is on standby, or starts.
+
+    :raises OSError: in its place.
+    """
+    try:
+        yield
+    except RuntimeError as refused:
+        raise OSError(str(refused)) from refused

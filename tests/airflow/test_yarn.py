@@ -254,7 +254,7 @@ def test_a_cleared_task_does_its_work_anew(project: FakeProject, yarn: FakeYarn)
     cleared = context(task, try_number=2)
     cleared["ti"].max_tries += 1
     task.execute(cleared)
-    assert not yarn.asked("-list")
+    assert [line.split()[-1] for line in yarn.asked("-kill")] == [APP]
     assert len(list(project.root.rglob("argv.json"))) == 1
 
 
