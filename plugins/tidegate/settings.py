@@ -7,8 +7,9 @@ from airflow.sdk.configuration import conf
 
 from tidegate.contract import Report
 from tidegate.errors import SpecError
+from tidegate.objects import Place
 from tidegate.store import Store
-from tidegate.submit.warm import Warmth
+from tidegate.submit.protocol import Warmth
 
 
 def project_dir() -> str:
@@ -17,8 +18,18 @@ def project_dir() -> str:
 
 
 def reports_store() -> Store:
-    """Return where the files of all attempts lie: ``reports_dir``, else AIRFLOW_HOME/tidegate."""
-    return Store(_setting("reports_dir") or str(Path(AIRFLOW_HOME, "tidegate")))
+    """Return where the files of all attempts lie: ``reports_dir``, else AIRFLOW_HOME/tidegate.
+
+    If ``reports_dir`` is no folder, this machine keeps what it needs in the latter all the same.
+
+    :raises SpecError: if ``reports_dir`` holds credentials.
+    """
+    here = str(Path(AIRFLOW_HOME, "tidegate"))
+    named = _setting("reports_dir")
+    scheme, _, _ = named.rpartition("://")
+    if scheme in ("", "file"):
+        return Store(named or here)
+    return Store(here, Place.of(named))
 
 
 def history_of(report: Report | None) -> str:
@@ -39,7 +50,7 @@ def warmth() -> Warmth:
     """
     try:
         seconds = float(_setting("keep_warm") or 0)
-        return Warmth(max(seconds, 0), int(_setting("warm_drivers") or 2))
+        return Warmth(seconds=max(seconds, 0), most=int(_setting("warm_drivers") or 2))
     except ValueError as wrong:
         raise SpecError(
             f"[tidegate] keep_warm and warm_drivers: {wrong}; give seconds and a number"

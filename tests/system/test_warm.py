@@ -233,19 +233,17 @@ def test_another_start_finds_no_driver(home: House, probed: dict[str, Any]) -> N
     assert home.start == "[run] cold driver: 1 others are at work or waiting"
 
 
-def test_a_closed_gate_leaves_its_driver_as_it_was(home: House, probed: dict[str, Any]) -> None:
-    with pytest.raises(GateClosed):
-        home.stage(home.spec(PLAIN, CLOSED))
-    home.rests()
-    home.stage(home.spec(PLAIN))
-    assert "warm driver" in home.start
-
-
 def test_a_failed_attempts_driver_serves_no_other(home: House, probed: dict[str, Any]) -> None:
     home.rests()
     with pytest.raises(JobError):
         home.stage(home.spec("def run(rows):\n    raise KeyError('no')\n"))
     assert "warm driver" in home.start
+    home.gone()
+
+
+def test_nor_does_that_of_an_attempt_whose_gate_has_closed(home: House) -> None:
+    with pytest.raises(GateClosed):
+        home.stage(home.spec(PLAIN, CLOSED))
     home.gone()
 
 

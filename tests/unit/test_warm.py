@@ -11,12 +11,19 @@ from typing import Any
 
 import pytest
 
+from tidegate.contract import Attempt, StageSpec, Suite, parse_read
 from tidegate.frames import Frames, is_ours, peer, pour, tell
-from tidegate.submit.processes import ancestors
-from tidegate.submit.start import Start
-from tidegate.submit.warm import doors, ordinal
+from tidegate.submit.cluster import Cluster
+from tidegate.submit.output import Output
+from tidegate.submit.warm.doors import Doors
+from tidegate.submit.warm.processes import ancestors
+from tidegate.submit.warm.share import Share
+from tidegate.submit.warm.start import Start
+from tidegate.submit.warm.submission import own_driver
+from tidegate.submit.warm.visit import ordinal
 
 SALT = "salt"
+CLUSTER = Cluster(conn_id="spark_default", master="local[2]", manager="local", deploy_mode="client")
 
 
 @pytest.fixture
@@ -26,8 +33,9 @@ def start(tmp_path: Path) -> Start:
     (tmp_path / "a.jar").write_bytes(b"jar")
     (tmp_path / "project").mkdir()
     return Start(
-        master="local[2]",
-        command=("spark-submit", "--conf", "spark.a=1", "--jars", str(tmp_path / "a.jar"), "x.py"),
+        cluster=CLUSTER,
+        connection="spark_default spark://local[2]",
+        spark={"conf": {"spark.a": "1"}, "jars": str(tmp_path / "a.jar")},
         environment={
             "PYSPARK_DRIVER_PYTHON": sys.executable,
             "SPARK_CONF_DIR": str(tmp_path / "conf"),
@@ -44,9 +52,12 @@ def with_variable(start: Start, name: str, value: str) -> Start:
     return replace(start, environment={**start.environment, name: value})
 
 
+def with_argument(start: Start, name: str, value: Any) -> Start:
+    return replace(start, spark={**start.spark, name: value})
+
+
 def of_another_file(start: Start) -> Start:
-    file = Path(start.command[4])
-    file.write_bytes(b"other jar")
+    Path(start.spark["jars"]).write_bytes(b"other jar")
     return start
 
 
@@ -62,7 +73,11 @@ def of_another_folder(start: Start) -> Start:
 
 
 UNEQUAL: dict[str, Callable[[Start], Start]] = {
-    "conf": lambda start: replace(start, command=("spark-submit", "--conf", "spark.a=2", "x.py")),
+    "conf": lambda start: with_argument(start, "conf", {"spark.a": "2"}),
+    "resources": lambda start: with_argument(start, "driver_memory", "2g"),
+    "packages": lambda start: with_argument(start, "packages", "a:b:1"),
+    "connection": lambda start: replace(start, connection="other spark://local[2]"),
+    "spark-submit": lambda start: replace(start, cluster=replace(CLUSTER, binary=sys.executable)),
     "variable": lambda start: with_variable(start, "COLOUR", "blue"),
     "new variable": lambda start: with_variable(start, "SIZE", "1"),
     "secret": lambda start: replace(start, secrets={"spark.secret": "t"}),
@@ -78,18 +93,17 @@ EQUAL: dict[str, Callable[[Start], Start]] = {
     ),
 }
 UNCLEAR: dict[str, Callable[[Start], Start]] = {
-    "a folder of classes": lambda start: replace(
-        start, command=("spark-submit", "--driver-class-path", "/tmp", "x.py")
+    "a folder of classes": lambda start: with_argument(start, "driver_class_path", "/tmp"),
+    "a remote jar": lambda start: with_argument(start, "jars", "hdfs://n/a.jar"),
+    "a remote jar by conf": lambda start: with_argument(
+        start, "conf", {"spark.jars": "hdfs://n/a.jar"}
     ),
-    "a remote jar": lambda start: replace(
-        start, command=("spark-submit", "--jars", "hdfs://n/a.jar", "x.py")
+    "a keytab": lambda start: with_argument(start, "keytab", "k"),
+    "the connection's keytab": lambda start: replace(start, cluster=replace(CLUSTER, keytab=b"k")),
+    "yarn": lambda start: replace(start, cluster=replace(CLUSTER, master="yarn")),
+    "executors of its own": lambda start: replace(
+        start, cluster=replace(CLUSTER, master="local-cluster[2,1,512]")
     ),
-    "a remote jar by conf": lambda start: replace(
-        start, command=("spark-submit", "--conf", "spark.jars=hdfs://n/a.jar", "x.py")
-    ),
-    "a keytab": lambda start: replace(start, command=("spark-submit", "--keytab", "k", "x.py")),
-    "yarn": lambda start: replace(start, master="yarn"),
-    "executors of its own": lambda start: replace(start, master="local-cluster[2,1,512]"),
     "another Python": lambda start: with_variable(start, "PYSPARK_DRIVER_PYTHON", "/other"),
 }
 
@@ -155,19 +169,98 @@ def test_a_process_descends_from_its_parents() -> None:
     assert 1 not in above
 
 
-def test_the_folder_of_the_doors_is_this_users_alone(
+@pytest.fixture
+def doors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Doors:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return Doors.of_this_user(2)
+
+
+def test_the_folder_of_the_doors_is_this_users_alone(doors: Doors, tmp_path: Path) -> None:
+    assert doors.folder.stat().st_mode & 0o777 == 0o700
+    doors.folder.chmod(0o755)
+    with pytest.raises(PermissionError):
+        Doors.of_this_user(2)
+    doors.folder.rmdir()
+    doors.folder.symlink_to(tmp_path)
+    with pytest.raises(PermissionError):
+        Doors.of_this_user(2)
+
+
+def test_a_folder_whose_name_is_too_long_for_a_socket_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    folder = doors()
-    assert folder.stat().st_mode & 0o777 == 0o700
-    folder.chmod(0o755)
-    with pytest.raises(PermissionError):
-        doors()
-    folder.rmdir()
-    folder.symlink_to(tmp_path)
-    with pytest.raises(PermissionError):
-        doors()
+    deep = tmp_path / ("x" * 90)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    with pytest.raises(OSError, match="too long for a socket"):
+        Doors.of_this_user(2)
+
+
+def test_there_are_as_many_places_as_doors(doors: Doors) -> None:
+    with doors.free() as first, doors.free() as second, doors.free() as third:
+        assert (bool(first), bool(second), third) == (True, True, None)
+    with doors.free() as again:
+        assert again
+
+
+def test_an_attempts_share_ends_where_its_mark_stands_whatever_it_comes_in() -> None:
+    heard: list[bytes] = []
+    share = Share(heard.append)
+    share.take(b"nobody's")
+    mark = share.begin().encode()
+    printed = b"one\n" + mark[:9] + b"two\n" + mark + b"\nnobody's"
+    for number in range(len(printed)):
+        share.take(printed[number : number + 1])
+    assert b"".join(heard) == b"one\n" + mark[:9] + b"two\n"
+    assert share.is_whole
+
+
+def test_a_share_without_its_mark_is_handed_over_whole() -> None:
+    heard: list[bytes] = []
+    share = Share(heard.append)
+    share.begin()
+    share.take(b"last words")
+    share.finish()
+    assert b"".join(heard) == b"last words"
+
+
+def spec_of(**more: Any) -> StageSpec:
+    attempt = Attempt(
+        dag_id="d",
+        task_id="t",
+        run_id="r",
+        map_index=-1,
+        try_number=1,
+        generation=0,
+        submitted_ms=1,
+    )
+    given = {"kind": "batch", "job": "j.py", "job_sha256": "0", "writes": "lake.a.b", **more}
+    suite = Suite(name="s", document={"expectations": []})
+    return StageSpec(attempt=attempt, suite=suite, params={}, folder="/r", **given)
+
+
+OWN: dict[str, Callable[[], StageSpec]] = {
+    "an option of Hadoop's file system": lambda: spec_of(
+        reads=(parse_read("x", {"path": "s3a://b/x.csv", "options": {"fs.s3a.endpoint": "e"}}),)
+    ),
+    "a secret one": lambda: spec_of(
+        reads=(parse_read("x", "s3a://b/x.csv"),),
+        conf={"spark.tidegate.read.x.fs.s3a.secret.key": "k"},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", OWN)
+def test_some_stages_have_a_driver_of_their_own(what: str) -> None:
+    assert own_driver(spec_of(reads=(parse_read("x", "s3a://b/x.csv"),))) == ""
+    assert own_driver(OWN[what]())
+
+
+def test_a_full_disk_ends_the_log_and_not_the_work() -> None:
+    output = Output([])
+    with open("/dev/full", "wb", buffering=0) as full:
+        output.take(b"one\n", full)
+    assert list(output.tail) == ["one"]
 
 
 @pytest.mark.parametrize(("number", "name"), [(1, "1st"), (2, "2nd"), (11, "11th"), (23, "23rd")])

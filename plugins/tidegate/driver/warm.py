@@ -23,7 +23,7 @@ from py4j.protocol import Py4JError
 
 from tidegate.contract import StageSpec, Suite
 from tidegate.driver import gate
-from tidegate.driver.__main__ import HELD, receive, run
+from tidegate.driver.__main__ import receive, run
 from tidegate.driver.jvm.shared import (
     attach,
     keep_root,
@@ -36,8 +36,6 @@ from tidegate.driver.jvm.shared import (
 from tidegate.driver.session import configured, die_with_parent
 from tidegate.frames import Frames, is_ours, tell
 
-CLEAN = (0, HELD)
-"""Exit codes of attempts that ended as they should: went through, or closed their gate."""
 MOST_STAGES = 100
 """After so many a driver is replaced: a leak that nobody has found stays small."""
 MOST_GROWTH_MIB = 256
@@ -78,7 +76,7 @@ class Driver:
         asked = self.frames.message()
         self._start(asked)
         code = self._serve_one(asked)
-        while code in CLEAN:
+        while code == 0:
             # Before anybody may come: importing takes longer than a task waits for an answer.
             gate.preload(_SUITE)
             why = self._why_not_again()
@@ -110,15 +108,15 @@ class Driver:
             said = "ready"
         tell(self.keeper, {"said": said})
         # Only now: a task that has not been told of its driver in time has started another.
-        if self.frames.message().get("do") == "go":
-            os.write(go, b"g")
+        end = self.frames.message()["end"]
+        os.write(go, b"g")
         os.close(go)
         code = attempt.exit_code()
         self._served += 1
-        if code in CLEAN:
+        if code == 0:
             _end_leftovers()
             # By the way that the attempt's own prints take: nothing that follows is its own.
-            print(asked["end"], flush=True)  # noqa: T201
+            print(end, flush=True)  # noqa: T201
             tell(self.keeper, {"said": "ended", "code": code})
         return code
 

@@ -4,15 +4,16 @@ import errno
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from tidegate.contract import Attempt, Report, StageSpec, scrub
 from tidegate.errors import ResourceExhausted, SpecError, TidegateError
 from tidegate.settings import warmth
-from tidegate.store import LOG, PAGE, SPEC, AttemptFiles, Store
-from tidegate.submit.protocol import Listener, Submission
+from tidegate.store import DRIVERS_SPEC, KEYTAB, LOG, PAGE, SPEC, AttemptFiles, Store
+from tidegate.submit.protocol import Listener, Order, Submission
 from tidegate.submit.secrets import Settings
-from tidegate.submit.warm import WarmSubmission
+from tidegate.submit.ways import submission
 from tidegate.telling.card import card, refusal
 from tidegate.telling.green import green, head
 from tidegate.telling.outcome import UNBELIEVABLE, error_of, read_report
@@ -52,16 +53,15 @@ class StageRun:
         self._secrets = settings.secrets
         self._files = AttemptFiles(spec.folder)
         self.report: Report | None = None
-        self._submission: Submission = WarmSubmission(
+        self._order = Order(
             spec=spec,
             warmth=warmth(),
             settings=settings,
-            name=f"{spec.attempt.dag_id}.{spec.attempt.task_id}",
-            files=self._files,
+            store=store,
             project=project,
-            packages=store.packages(),
             listener=listener,
         )
+        self._submission: Submission | None = None
 
     def run(self) -> Report:
         """Run the attempt and log its story.
@@ -81,28 +81,32 @@ class StageRun:
         finally:
             self._keep_page()
             self._forget_secrets()
+            self._leave()
         for line in green(report):
             log.info("%s", line)
         return report
 
     def kill(self) -> None:
         """End the attempt."""
-        self._submission.end()
+        if self._submission is not None:
+            self._submission.end()
 
     def _attempt(self) -> Report:
         self._prepare()
-        self._submission.start()
-        exit_code = self._submission.follow()
-        self.report = read_report(self._spec)
+        way = submission(self._order)
+        self._submission = way
+        way.start()
+        exit_code = way.follow()
+        # An earlier try's driver that still ran is this try's too, and so is its report.
+        self.report = read_report(replace(self._spec, attempt=way.attempt))
         if self.report is None:
-            raise self._lost(exit_code)
+            raise self._without_values(way.lost(exit_code))
         error = error_of(self._spec, self.report, exit_code)
         if error is not None:
             raise error
         return self.report
 
-    def _lost(self, exit_code: int) -> TidegateError:
-        error = self._submission.lost(exit_code)
+    def _without_values(self, error: TidegateError) -> TidegateError:
         if self._spec.suite.has_pii:  # the end of Spark's output may quote a value
             return error.without_quote()
         return error
@@ -136,9 +140,18 @@ class StageRun:
         with suppress(OSError):  # there is no room for it: the next try will
             _forget(self._files, self._secrets)
 
+    def _leave(self) -> None:
+        """Leave the attempt's files where all machines find them; the task does not hang on it."""
+        try:
+            self._store.leave(self._spec.attempt)
+        except UNBELIEVABLE as failed:
+            log.warning("[tidegate] reports_dir: %s; the page cannot be shown", failed)
+
 
 def _forget(files: AttemptFiles, secrets: Sequence[str]) -> None:
-    """Take the secrets out of a spec that nobody needs any more."""
+    """Take the secrets out of files that nobody needs any more."""
+    for name in (DRIVERS_SPEC, KEYTAB):
+        files.remove(name)
     if not files.exists(SPEC):
         return
     before = files.read(SPEC)

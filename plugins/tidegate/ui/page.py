@@ -1,6 +1,7 @@
 """The gate report of an attempt as a page, for those who may read the runs of its DAG alone."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated
 from urllib.parse import quote
@@ -10,6 +11,7 @@ from fastapi import Path as FromPath
 from fastapi.responses import HTMLResponse
 
 from tidegate.contract import Attempt, Report
+from tidegate.errors import SpecError
 from tidegate.settings import reports_store
 from tidegate.store import REPORT, AttemptFiles, Store
 from tidegate.telling.outcome import UNBELIEVABLE
@@ -56,6 +58,8 @@ def report(
         submitted_ms=0,
     )
     store = reports_store()
+    with suppress(OSError, ValueError, SpecError):  # of a place that cannot be read: there is none
+        store.bring(attempt, REPORT)
     if not _is_there(store, attempt):
         raise HTTPException(
             404, f"no report of {quote(task_id)} in {quote(run_id)}, try {try_number}"

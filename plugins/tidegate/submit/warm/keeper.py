@@ -18,7 +18,8 @@ from time import monotonic
 from typing import Any
 
 from tidegate.frames import Frames, is_ours, peer, pour, tell
-from tidegate.submit.processes import GRACE_SECONDS, Parents, SparkSubmit, say
+from tidegate.submit.warm.processes import GRACE_SECONDS, Parents, SparkSubmit, say
+from tidegate.submit.warm.share import Share
 
 _TIDYING_SECONDS = 60
 _DEAF_SECONDS = 300
@@ -49,25 +50,24 @@ class Keeper:
     """One driver and whom it serves.
 
     :param order: what to start, and how what is equal to it is known.
-    :param first: the connection of the first attempt's task.
+    :param first: the first attempt's task.
     """
 
-    def __init__(self, order: dict[str, Any], first: socket.socket) -> None:
+    def __init__(self, order: dict[str, Any], first: _Visitor) -> None:
         self._order = order
         self._events = selectors.DefaultSelector()
         self._door = Path(order["door"])
         self._served = 0
-        self._phase = "starting"
+        self._phase = "new"
         self._deadline = inf
         self._ended_at = monotonic()
+        self._keep_seconds = 0.0
         self._driver: _Visitor | None = None
-        self._visitor: _Visitor | None = _Visitor(first)
-        self._visitor.asked = order["first"]
+        self._visitor: _Visitor | None = first
+        first.asked = order["first"]
         self._next: _Visitor | None = None  # who waits until the driver is tidied up
-        self._held = b""
-        self._marker = os.urandom(16)  # what the driver prints before it asks for work has none
         self._code: int | None = None
-        self._has_marked = False
+        self._mark = ""
         self._driver_says: dict[str, Callable[[dict[str, Any]], None]] = {
             "ready": self._ready,
             "ended": self._ended,
@@ -75,6 +75,7 @@ class Keeper:
         }
         self._parents = Parents(self._events)
         self._process = SparkSubmit()
+        self._share = Share(lambda data: pour(self._visiting().connection, data))
 
     def keep(self) -> None:
         """Start the driver, and keep it as long as it is good for something."""
@@ -93,12 +94,10 @@ class Keeper:
         listening.bind(str(self._door))  # in a folder that nobody else enters
         self._door.chmod(0o600)
         listening.listen()
-        self._process.start(self._order["command"], self._order["project"])
         visitor = self._visiting()
         self._on(listening, lambda: self._enter(listening))
-        self._on(self._process.output, self._pump)
         self._on(visitor.connection, lambda: self._hear(visitor))
-        self._parents.follow(visitor.pid)
+        self._offer()
 
     def _wait(self) -> None:
         seconds = min(self._deadline - monotonic(), _DEAF_SECONDS)
@@ -114,7 +113,7 @@ class Keeper:
 
     def _expire(self) -> None:
         if self._phase == "ending":
-            self._has_marked = True  # its last words are lost; its exit code is not
+            self._share.finish()  # its last words are lost; its exit code is not
             self._close_visit()
             return
         raise _Over(f"nothing came of {self._phase}")
@@ -164,7 +163,7 @@ class Keeper:
             visitor.asked = message
             self._ask(visitor)
         elif message.get("go") and visitor is self._visitor and self._phase == "offered":
-            self._work()
+            self._go()
 
     def _is_driver(self, visitor: _Visitor) -> bool:
         return self._driver is None and os.getsid(visitor.pid) == self._process.pid
@@ -191,25 +190,45 @@ class Keeper:
 
     def _ask_driver(self) -> None:
         asked = self._visiting().asked
-        self._code = None
-        self._has_marked = False
-        end = os.urandom(16).hex()
-        self._marker = end.encode()
-        self._tell_driver(spec=asked["spec"], variables=asked["variables"], end=end)
+        self._tell_driver(spec=asked["spec"], variables=asked["variables"])
 
     def _tell_driver(self, **message: Any) -> None:
         if self._driver is not None:
             self._driver.tell(**message)
 
     def _ready(self, _: dict[str, Any]) -> None:
-        if self._phase != "asked":
+        if self._phase == "starting":  # its task has said go already
             self._work()
-            return
+        else:
+            self._offer()
+
+    def _offer(self) -> None:
+        """Promise the driver to a task, which may have waited too long to want it still."""
         visitor = self._visiting()
         self._parents.follow(visitor.pid)
         self._phase = "offered"
+        self._deadline = monotonic() + 2 * GRACE_SECONDS
         age = round(monotonic() - self._ended_at)
         visitor.tell(accepted=True, served=self._served, age=age)
+
+    def _go(self) -> None:
+        if self._driver is not None:
+            self._work()
+            return
+        self._phase = "starting"
+        self._deadline = inf
+        self._code = None
+        self._mark = self._share.begin()
+        self._process.start(self._order["command"], self._order["project"])
+        self._on(self._process.output, self._pump)
+
+    def _work(self) -> None:
+        if self._phase != "starting":
+            self._code = None
+            self._mark = self._share.begin()
+        self._phase = "working"
+        self._deadline = inf
+        self._tell_driver(do="go", end=self._mark)
 
     def _ended(self, message: dict[str, Any]) -> None:
         self._code = message["code"]
@@ -217,14 +236,9 @@ class Keeper:
         self._deadline = monotonic() + GRACE_SECONDS
         self._close_visit()
 
-    def _work(self) -> None:
-        self._phase = "working"
-        self._deadline = inf
-        self._tell_driver(do="go")
-
     def _close_visit(self) -> None:
         """Tell the task how its attempt ended, once all that it printed has been handed over."""
-        if self._code is None or not self._has_marked:
+        if self._code is None or not self._share.is_whole:
             return
         visitor = self._visiting()
         self._visitor = None
@@ -232,7 +246,6 @@ class Keeper:
         self._served += 1
         self._keep_seconds = float(visitor.asked["seconds"])
         self._ended_at = monotonic()
-        self._held = b""
         self._phase = "tidying"
         self._deadline = monotonic() + _TIDYING_SECONDS
         say(f"served {self._served} stages")
@@ -240,7 +253,7 @@ class Keeper:
     def _rest(self, message: dict[str, Any]) -> None:
         if message["why"]:
             raise _Over(message["why"])
-        say(f"heap {message['mib']} MiB, waits")
+        say(f"{message['mib']} MiB, waits")
         self._phase = "idle"
         self._deadline = self._ended_at + self._keep_seconds
         visitor = self._next
@@ -254,28 +267,17 @@ class Keeper:
         data = os.read(self._process.output, _PIECE)
         if not data:
             self._see_end()
-        if self._phase not in ("starting", "working", "ending") or self._has_marked:
-            return  # nobody's
-        before, marker, _ = (self._held + data).partition(self._marker)
-        if marker:
-            self._has_marked = True
-            self._hand_over(before)
+        self._share.take(data)
+        if self._phase == "ending":
             self._close_visit()
-        else:
-            # The marker may be half here.
-            known = max(len(before) - len(self._marker), 0)
-            self._hand_over(before[:known])
-            self._held = before[known:]
-
-    def _hand_over(self, data: bytes) -> None:
-        if data:
-            pour(self._visiting().connection, data)
 
     def _see_end(self) -> None:
         """Tell the task the exit code of a driver that ended by itself."""
         code = self._process.wait(GRACE_SECONDS)
-        if self._visitor is not None and self._phase != "asked":
-            self._hand_over(self._held)
+        if code is None:
+            code = 1  # it has closed its output, and does not end
+        if self._visitor is not None and self._phase not in ("asked", "offered"):
+            self._share.finish()
             self._visitor.tell(exit=code)
         raise _Over(f"the driver ended: {code}")
 
@@ -294,5 +296,5 @@ def _fail(_: dict[str, Any]) -> None:
 
 def main() -> None:
     """Keep the driver that the task on the other end of the first connection orders."""
-    first = socket.socket(fileno=int(sys.argv[2]))
-    Keeper(Frames(first).message(), first).keep()
+    first = _Visitor(socket.socket(fileno=int(sys.argv[2])))
+    Keeper(first.frames.message(), first).keep()

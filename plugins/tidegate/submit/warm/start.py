@@ -7,13 +7,14 @@ import re
 import shutil
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from tidegate.contract.feeds import SECURED
+from tidegate.submit.cluster import Cluster
 
 _OF_THE_TASK = ("AIRFLOW_CTX_", "_AIRFLOW_", "__AIRFLOW_")
 """How the variables begin that Airflow sets anew for each attempt."""
@@ -21,11 +22,11 @@ _FOR_THE_JOB = "AIRFLOW_CTX_"
 """Of these, what a job may look at; the others are Airflow's own."""
 _MASTER = re.compile(r"local(\[[^\]]+\])?|spark://.+")
 _FILES = {
-    "--jars": ",",
-    "--py-files": ",",
-    "--files": ",",
-    "--archives": ",",
-    "--driver-class-path": ":",
+    "jars": ",",
+    "py_files": ",",
+    "files": ",",
+    "archives": ",",
+    "driver_class_path": ":",
     "spark.jars": ",",
     "spark.files": ",",
     "spark.archives": ",",
@@ -33,29 +34,31 @@ _FILES = {
     "spark.driver.extraClassPath": ":",
     "spark.executor.extraClassPath": ":",
 }
-"""The options and settings that name files, and what stands between two names."""
-_ELSEWHERE = ("--keytab", "--principal", "--proxy-user", "--properties-file")
-"""Options that hang on more than is looked at here."""
-_NOT_WITH = f"not with any of {', '.join(_ELSEWHERE)}"
+"""The arguments and settings that name files, and what stands between two names."""
+_ELSEWHERE = ("keytab", "principal", "proxy_user", "properties_file", "use_krb5ccache")
+"""Arguments that hang on more than is looked at here."""
 _SPACES = [f"/proc/self/ns/{space}" for space in ("mnt", "pid", "net", "user", "uts")]
 """Which container this is."""
 _CONF_FOLDERS = ("SPARK_CONF_DIR", "HADOOP_CONF_DIR", "YARN_CONF_DIR", "HIVE_CONF_DIR")
+_PACKAGE = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
     """Everything that decides what a driver is once it stands.
 
-    :param command: spark-submit's, but for what differs from attempt to attempt.
-    :param environment: of spark-submit.
+    :param connection: Airflow's, whole, with its name.
+    :param spark: the operator's Spark arguments that the provider gets.
     :param secrets: the secret conf, which travels in the spec.
+    :param environment: of spark-submit.
     :param project: the folder that spark-submit runs in.
     """
 
-    master: str
-    command: Sequence[str]
-    environment: Mapping[str, str]
+    cluster: Cluster
+    connection: str
+    spark: Mapping[str, Any]
     secrets: Mapping[str, str]
+    environment: Mapping[str, str]
     project: Path
 
     @property
@@ -76,13 +79,15 @@ class Start:
 
     def unclear(self) -> str:
         """Return why nobody can tell whether another start would be equal, or nothing."""
+        master = self.cluster.master
+        is_kerberos = bool(self.cluster.keytab or self.cluster.principal)
+        given = [name for name in _ELSEWHERE if self.spark.get(name)]
         doubts = {
             "only on Linux": sys.platform != "linux",
-            f"not with master {self.master.partition(':')[0]}": not _MASTER.fullmatch(self.master),
+            f"not with master {master.partition(':')[0]}": not _MASTER.fullmatch(master),
             "its Python is another than Airflow's": self._python != sys.executable,
-            f"not with any of {', '.join(_ELSEWHERE)}": not set(_ELSEWHERE).isdisjoint(
-                self.command
-            ),
+            f"not with {', '.join(given)}": bool(given),
+            "not with a connection that has a principal": is_kerberos,
             "not with jars and files elsewhere": not all(map(os.path.isfile, self._files())),
         }
         for why, holds in doubts.items():
@@ -96,15 +101,17 @@ class Start:
 
     def seal(self, salt: str) -> str:
         """Return a digest that equal starts have in common, and that tells nothing of them."""
-        return hmac.new(salt.encode(), json.dumps(self._parts()).encode(), sha256).hexdigest()
+        parts = json.dumps(self._parts(), sort_keys=True, default=str).encode()
+        return hmac.new(salt.encode(), parts, sha256).hexdigest()
 
     def _parts(self) -> list[Any]:
         # An option of a read is none of Spark's settings: the driver's start knows nothing of it.
         secrets = {k: v for k, v in self.secrets.items() if not k.startswith(SECURED)}
         return [
-            list(self.command),
-            sorted(self.lasting.items()),
-            sorted(secrets.items()),
+            self.connection,
+            dict(self.spark),
+            secrets,
+            self.lasting,
             _state(self.project)[:3],
             list(map(_state, map(Path, self._files()))),
             list(map(_state, self._conf_files())),
@@ -114,18 +121,14 @@ class Start:
         ]
 
     def _files(self) -> Iterator[str]:
-        """Yield every file that the command or Spark's conf names; remote ones as they stand."""
+        """Yield every file that the arguments or Spark's conf name; remote ones as they stand."""
         for name, value in self._settings():
             if name in _FILES:
-                yield from filter(None, value.split(_FILES[name]))
+                yield from filter(None, str(value or "").split(_FILES[name]))
 
-    def _settings(self) -> Iterator[tuple[str, str]]:
-        for word, value in zip(self.command, self.command[1:], strict=False):
-            if word == "--conf":
-                name, _, text = value.partition("=")
-                yield name, text
-            else:
-                yield word, value
+    def _settings(self) -> Iterator[tuple[str, Any]]:
+        yield from self.spark.items()
+        yield from (self.spark.get("conf") or {}).items()
         for file in self._conf_files():
             if file.name == "spark-defaults.conf":
                 yield from _properties(file.read_text(encoding="utf-8", errors="replace"))
@@ -141,11 +144,14 @@ class Start:
         return Path(self.environment.get("SPARK_HOME") or _packages() / "pyspark")
 
     def _software(self) -> list[Path]:
-        """Return what changes when somebody installs another Python, package or Spark."""
+        """Return what changes with another Python, package, Spark, Java or tidegate."""
+        path = self.environment.get("PATH")
         platform = Path(sysconfig.get_paths()["platlib"])
-        java = shutil.which("java", path=self.environment.get("PATH"))
-        java = self.environment.get("JAVA_HOME", java)
-        return [Path(sys.executable), _packages(), platform, self._spark / "jars", Path(str(java))]
+        java = self.environment.get("JAVA_HOME") or shutil.which("java", path=path)
+        submit = shutil.which(self.cluster.binary, path=path)
+        programs = [Path(sys.executable), Path(str(java)), Path(str(submit))]
+        folders = [_packages(), platform, self._spark / "jars"]
+        return [*programs, *folders, *sorted(_PACKAGE.rglob("*.py"))]
 
 
 def _packages() -> Path:
