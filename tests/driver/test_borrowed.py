@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import cache
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -259,11 +260,27 @@ CHANGES: dict[str, tuple[Callable[[SparkSession], Any], Callable[[SparkSession],
         ),
         lambda spark: java(spark).util.TimeZone.setDefault(None),
     ),
+    "listeners": (
+        lambda spark: spark_of(spark).addSparkListener(listener(spark)),
+        lambda spark: spark_of(spark).removeSparkListener(listener(spark)),
+    ),
     "streaming queries": (
         lambda spark: spark.readStream.format("rate").load().writeStream.format("noop").start(),
         lambda spark: [query.stop() for query in spark.streams.active],
     ),
 }
+
+
+def spark_of(spark: SparkSession) -> Any:
+    context: Any = spark.sparkContext._jsc
+    return context.sc()
+
+
+@cache
+def listener(spark: SparkSession) -> Any:
+    """Return a listener that is none of Spark's own: whatever it hears, it does nothing of note."""
+    of = java(spark).lang.Class.forName("org.apache.spark.scheduler.SparkListenerInterface")
+    return java(spark).beans.EventHandler.create(of, java(spark).lang.Object(), "hashCode")
 
 
 @pytest.mark.parametrize("what", CHANGES)
@@ -333,7 +350,9 @@ TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
     "attach": attached,
     "next_stage": lambda spark: shared.next_stage(spark) > 0,
     "newest_object": lambda spark: shared.newest_object() < shared.newest_object(),
-    "tidy": lambda spark: shared.tidy(spark, 0) is None,
+    "tidy": lambda spark: shared.tidy(spark, 0, shared.file_systems(spark)) is None,
+    "file_systems": lambda spark: "file://" in " ".join(shared.file_systems(spark)),
+    "scratch_of": lambda spark: shared.scratch_of(spark).is_dir(),
     "used_mib": lambda spark: shared.used_mib(spark) > 0,
     "traces": lambda spark: shared.traces(spark) == shared.traces(spark),
     "data_files": rewritten,

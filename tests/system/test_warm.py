@@ -64,6 +64,10 @@ def run(spark, rows, params):
     context.setLocalProperty("spark.dirty", "1")
     context.setJobGroup("dirty_group", "dirty")
     context.setCheckpointDir(params["folder"] + "/checkpoints")
+    hadoop = spark._jvm.org.apache.hadoop
+    conf = hadoop.conf.Configuration(context._jsc.hadoopConfiguration())
+    conf.set("fs.dirty.impl", "org.apache.hadoop.fs.RawLocalFileSystem")
+    hadoop.fs.FileSystem.get(spark._jvm.java.net.URI("dirty:///"), conf)
 
     @F.udf("string")
     def in_worker(x):
@@ -125,6 +129,16 @@ def run(spark, rows, params):
         "worker": spark.range(1).select(in_worker("id")).collect()[0][0],
         "java session": spark._jvm.SparkSession.active().conf().get("spark.sql.shuffle.partitions"),
     }
+    hadoop = spark._jvm.org.apache.hadoop
+    conf = context._jsc.hadoopConfiguration()
+    try:
+        hadoop.fs.FileSystem.get(spark._jvm.java.net.URI("dirty:///"), conf)
+        found["file system"] = True
+    except Exception:
+        found["file system"] = False
+    own = Path(context._temp_dir)
+    others = [each for each in own.parent.rglob("pyspark-*/*") if own not in each.parents]
+    found["scratch"] = len(others)
     try:
         spark.sql("SELECT dirty_variable").collect()
         found["sql variable"] = True
@@ -155,6 +169,8 @@ CLEAN = {
     "worker": "[None, False]",
     "java session": "2",
     "sql variable": False,
+    "file system": False,
+    "scratch": 0,
     "warnings": [],
 }
 SAME_AS_COLD = ("folder", "umask", "log level", "root level", "mlflow")
@@ -283,6 +299,23 @@ def test_a_task_that_outlives_its_parents_is_served_to_its_end(home: House) -> N
     assert "served 1" in home.told()
 
 
+LEAK = """
+def run(spark, rows):
+    context = spark.sparkContext
+    big = context._gateway.new_array(spark._jvm.int, 75 * 2**20)
+    spark._jvm.java.lang.System.getProperties().put("leak", big)
+    return rows
+"""
+
+
+def test_a_driver_that_grows_is_replaced(home: House) -> None:
+    home.stage(home.spec(PLAIN))
+    home.rests()
+    home.stage(home.spec(LEAK))
+    home.gone()
+    assert "over: it has grown by " in home.told()
+
+
 def test_a_driver_ends_by_itself(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__TIDEGATE__KEEP_WARM", "3")
     home.stage(home.spec(PLAIN))
@@ -307,6 +340,7 @@ def run(spark, rows, params):
 """
 
 
+@pytest.mark.slow
 def test_on_a_cluster_the_workers_on_executors_are_new_as_well(
     home: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from tidegate.contract import Attempt, StageSpec, Suite, parse_read
+from tidegate.contract.feeds import KafkaRead
+from tidegate.contract.stream import Stream
 from tidegate.frames import Frames, is_ours, peer, pour, tell
 from tidegate.submit.cluster import Cluster
 from tidegate.submit.output import Output
@@ -240,6 +242,14 @@ def spec_of(**more: Any) -> StageSpec:
 
 
 OWN: dict[str, Callable[[], StageSpec]] = {
+    "a stream": lambda: spec_of(
+        kind="stream",
+        reads=(KafkaRead(name="x", kafka="t", servers="h:1", schema="id INT"),),
+        stream=Stream(),
+    ),
+    "an engine that changes Spark's own checkpoints": lambda: spec_of(
+        kind="graph", reads=(parse_read("edges", "lake.a.e"),), engine="graphframes"
+    ),
     "an option of Hadoop's file system": lambda: spec_of(
         reads=(parse_read("x", {"path": "s3a://b/x.csv", "options": {"fs.s3a.endpoint": "e"}}),)
     ),

@@ -9,6 +9,7 @@ JVM up. A trace that cannot be taken away ends the driver: the next attempt star
 import importlib
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -20,15 +21,18 @@ from secrets import token_hex
 from typing import Any
 
 from py4j.protocol import Py4JError
+from pyspark.sql import SparkSession
 
 from tidegate.contract import StageSpec, Suite
 from tidegate.driver import gate
 from tidegate.driver.__main__ import receive, run
 from tidegate.driver.jvm.shared import (
     attach,
+    file_systems,
     keep_root,
     newest_object,
     next_stage,
+    scratch_of,
     tidy,
     traces,
     used_mib,
@@ -36,15 +40,17 @@ from tidegate.driver.jvm.shared import (
 from tidegate.driver.session import configured, die_with_parent
 from tidegate.frames import Frames, is_ours, tell
 
-MOST_STAGES = 100
+MOST_STAGES = 200
 """After so many a driver is replaced: a leak that nobody has found stays small."""
+MOST_STAGES_ELSEWHERE = 25
+"""The same where executors are no part of the driver: each attempt leaves an idle Python there."""
 MOST_GROWTH_MIB = 256
-"""How much the JVM may grow over what it held after its first attempt: code that is compiled and
+"""How much a driver may hold beyond what it held after its first attempt: code that is compiled and
 caches of Spark's UI stay below it; what does not is a leak."""
 _CANCELLED = 75
 _SUITE = Suite(name="any", document={"expectations": [{}]})
 
-Work = Callable[[int], None]
+Work = Callable[[int, int], int]
 
 
 def wait(door: Path) -> int:
@@ -65,8 +71,7 @@ class Driver:
 
     keeper: socket.socket
     frames: Frames
-    _has_started: bool = False
-    _traces: Mapping[str, str] = field(default_factory=dict)
+    _found: Mapping[str, Any] = field(default_factory=dict)
     _served: int = 0
     _mib: int = 0
     _first_mib: int = 0
@@ -75,42 +80,41 @@ class Driver:
         """Serve one attempt after another until one fails, or the keeper has gone."""
         asked = self.frames.message()
         self._start(asked)
-        code = self._serve_one(asked)
-        while code == 0:
+        attempt = Fork(self._attempt)
+        while True:
+            code = self._serve_one(attempt, asked)
+            if code:
+                return code
             # Before anybody may come: importing takes longer than a task waits for an answer.
             gate.preload(_SUITE)
             why = self._why_not_again()
+            if not why:
+                # It waits where an attempt begins: what it does until then, no task waits for.
+                attempt = Fork(self._attempt)
+                attempt.is_ready()
             tell(self.keeper, {"said": "swept", "why": why, "mib": self._mib})
             try:
                 asked = self.frames.message()
             except OSError:  # the keeper wants no more of it
                 return 0
-            code = self._serve_one(asked)
-        return code
 
     def _start(self, asked: Mapping[str, Any]) -> None:
         """Have a fork start the application, and import meanwhile what attempts need."""
         text = Path(asked["spec"]).read_text(encoding="utf-8")
         spec = StageSpec.from_json(text)
-        begun = Fork(lambda out: _begin(spec, out))
+        begun = Fork(lambda _, out: _begin(spec, out))
         gate.preload(spec.suite)
-        if told := begun.answer():
-            self._has_started = True
-            self._traces = told["traces"]
+        self._found = begun.answer() or {}
 
-    def _serve_one(self, asked: Mapping[str, Any]) -> int:
-        """Run one attempt in a process of its own; return its exit code."""
-        begin, go = os.pipe()
-        attempt = Fork(lambda out: self._attempt(asked, begin, out), go)
-        os.close(begin)
+    def _serve_one(self, attempt: "Fork", asked: Mapping[str, Any]) -> int:
+        """Run one attempt in its process; return its exit code."""
         said = "failed"
-        if attempt.first():
+        if attempt.is_ready():
             said = "ready"
         tell(self.keeper, {"said": said})
         # Only now: a task that has not been told of its driver in time has started another.
         end = self.frames.message()["end"]
-        os.write(go, b"g")
-        os.close(go)
+        attempt.ask({"spec": asked["spec"], "variables": asked["variables"]})
         code = attempt.exit_code()
         self._served += 1
         if code == 0:
@@ -120,81 +124,105 @@ class Driver:
             tell(self.keeper, {"said": "ended", "code": code})
         return code
 
-    def _attempt(self, asked: Mapping[str, Any], begin: int, out: int) -> None:
+    def _attempt(self, orders: int, answers: int) -> int:
+        """Be an attempt: attach to the application, wait to be asked, and run."""
+        spark = None
+        first_stage = 0
+        if self._found:
+            spark = attach()
+            first_stage = next_stage(spark)
+        os.write(answers, b"r")
+        os.close(answers)
+        with open(orders, encoding="utf-8") as asking:
+            text = asking.read()
+        if not text:
+            return _CANCELLED
+        asked = json.loads(text)
         os.environ.update(asked["variables"])
         importlib.invalidate_caches()
         _reseed()
-        first_stage = 0
-        if self._has_started:
-            spark = attach()
-            first_stage = next_stage(spark)
-            # Its Python workers are started anew, as those of others hold what they imported.
-            spark.sparkContext.environment["TIDEGATE_ATTEMPT"] = token_hex()
-            if str(spark.sparkContext.master).startswith("local"):
-                spark.sparkContext.environment.update(asked["variables"])
-        os.write(out, b"r")
-        os.close(out)
-        if os.read(begin, 1):
-            sys.exit(run(receive(Path(asked["spec"])), first_stage))
-        sys.exit(_CANCELLED)
+        if spark is None:
+            return run(receive(Path(asked["spec"])))
+        _renew_workers(spark, asked["variables"])
+        code = run(receive(Path(asked["spec"])), first_stage)
+        shutil.rmtree(scratch_of(spark), ignore_errors=True)  # what is left goes with the JVM
+        return code
 
     def _why_not_again(self) -> str:
         """Tidy up; return why no other attempt may come, or nothing."""
-        if not self._traces or not _leads_its_session():
+        if not self._found or not _leads_its_session():
             return "not everything about its start is known"
-        told = Fork(_sweep).answer()
+        told = Fork(lambda _, out: _sweep(self._found, out)).answer()
         if told is None:
             return "it could not be tidied up"
-        changed = self._traces.items() ^ told["traces"].items()
+        changed = self._found["traces"].items() ^ told["traces"].items()
         if changed:
             return f"its last stage changed {', '.join(sorted(dict(changed)))}"
-        self._mib = told["mib"]
+        self._mib = told["mib"] + own_mib()
         self._first_mib = self._first_mib or self._mib
-        if self._mib - self._first_mib > MOST_GROWTH_MIB:
-            return f"it has grown to {self._mib} MiB"
-        if self._served >= MOST_STAGES:
-            return f"it has served {self._served} stages"
-        return ""
+        most = MOST_STAGES
+        if not self._found["is_local"]:
+            most = MOST_STAGES_ELSEWHERE
+        return why_replaced(self._served, most, self._mib - self._first_mib)
+
+
+def why_replaced(served: int, most: int, grown_mib: int) -> str:
+    """Return why a driver that all is well with is replaced, or nothing."""
+    if grown_mib > MOST_GROWTH_MIB:
+        return f"it has grown by {grown_mib} MiB"
+    if served >= most:
+        return f"it has served {served} stages"
+    return ""
 
 
 class Fork:
     """A process that does some work and ends; it dies with this one.
 
-    :param work: is given the pipe by which it answers.
-    :param shut: a descriptor that is none of its business.
+    :param work: is given the pipes of its orders and of its answers; returns an exit code.
     """
 
-    def __init__(self, work: Work, shut: int | None = None) -> None:
-        self._told, out = os.pipe()
+    def __init__(self, work: Work) -> None:
+        orders, self._orders = os.pipe()
+        self._answers, answers = os.pipe()
+        self._has_begun = False
         parent = os.getpid()
         sys.stdout.flush()
-        self._pid = os.fork()
-        if self._pid == 0:
-            os.close(self._told)
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self._orders)
+            os.close(self._answers)
             die_with_parent()
             if os.getppid() != parent:  # it died before it could be said to die with it
                 sys.exit(_CANCELLED)
-            if shut is not None:
-                os.close(shut)
-            work(out)
-            sys.exit(0)
-        os.close(out)
+            sys.exit(work(orders, answers))
+        os.close(orders)
+        os.close(answers)
 
-    def first(self) -> bytes:
-        """Return the first byte of the answer; none if it ended without."""
-        return os.read(self._told, 1)
+    def is_ready(self) -> bool:
+        """Wait for the first byte of its answers; tell whether it came and the process lives."""
+        self._has_begun = self._has_begun or bool(os.read(self._answers, 1))
+        ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return self._has_begun and ended is None
+
+    def ask(self, order: Mapping[str, Any]) -> None:
+        """Give it its only order."""
+        text = json.dumps(order).encode()
+        with suppress(BrokenPipeError):  # it has died, which its exit code tells
+            os.write(self._orders, text)
+        os.close(self._orders)
 
     def exit_code(self) -> int:
         """Wait for its end; return its exit code as a shell tells it."""
-        os.close(self._told)
-        code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        os.close(self._answers)
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         if code < 0:
             return 128 - code
         return code
 
     def answer(self) -> dict[str, Any] | None:
         """Wait for its end; return what it answered, or None if it failed."""
-        with open(self._told, closefd=False, encoding="utf-8") as told:
+        os.close(self._orders)
+        with open(self._answers, closefd=False, encoding="utf-8") as told:
             text = told.read()
         if self.exit_code() or not text:
             return None
@@ -207,22 +235,40 @@ def _answered(out: int, answer: Mapping[str, Any]) -> None:
         json.dump(answer, told)
 
 
-def _begin(spec: StageSpec, out: int) -> None:
+def _begin(spec: StageSpec, out: int) -> int:
     """Start the application; answer what must stay as it is then."""
     spark = configured("tidegate", spec.conf)
     keep_root(spark)
-    found: Mapping[str, str] = {}
     with suppress(Py4JError):  # nothing is known of its start: it serves one attempt, and ends
-        found = traces(spark)
-    _answered(out, {"traces": found})
+        found = {"traces": traces(spark), "file systems": list(file_systems(spark))}
+        _answered(out, {**found, "is_local": _is_local(spark)})
+    return 0
 
 
-def _sweep(out: int) -> None:
+def _sweep(found: Mapping[str, Any], out: int) -> int:
     """Tidy the application up; answer what it is like now."""
     newest = newest_object()
     spark = attach()
-    tidy(spark, newest)
+    tidy(spark, newest, found["file systems"])
     _answered(out, {"traces": traces(spark), "mib": used_mib(spark)})
+    return 0
+
+
+def _renew_workers(spark: SparkSession, variables: Mapping[str, str]) -> None:
+    """Have the attempt's Python workers started anew: those of others hold what they imported."""
+    spark.sparkContext.environment["TIDEGATE_ATTEMPT"] = token_hex()
+    if _is_local(spark):
+        spark.sparkContext.environment.update(variables)
+
+
+def _is_local(spark: SparkSession) -> bool:
+    return str(spark.sparkContext.master).startswith("local")
+
+
+def own_mib() -> int:
+    """Return the memory of this process, in MiB."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20
 
 
 def _leads_its_session() -> bool:

@@ -6,7 +6,9 @@ whether the rest is as it was.
 """
 
 import json
+from collections.abc import Collection
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from py4j.java_gateway import JavaObject
@@ -65,7 +67,38 @@ def newest_object() -> int:
     return _number(jvm.java.lang.Object()._target_id)
 
 
-def tidy(spark: SparkSession, newest: int) -> None:
+def scratch_of(spark: SparkSession) -> Path:
+    """Return the folder where this process keeps what it broadcasts and parallelizes.
+
+    Borrowed (``_temp_dir``) because Spark clears it when the application ends; without it, the
+    disk of a driver that serves many attempts would fill.
+    """
+    return Path(spark.sparkContext._temp_dir)
+
+
+def file_systems(spark: SparkSession) -> dict[str, Any]:
+    """Return the file systems that Hadoop keeps open, by what it keeps them under.
+
+    Borrowed (``CACHE``, its ``map``) because Hadoop keeps each as it was first opened, whatever
+    conf is given next; without it, an attempt would reach a store as the one before did.
+    """
+    java: Any = spark.sparkContext._jsc
+    base = jvm_of(spark).org.apache.hadoop.fs.FileSystem.getLocal(java.hadoopConfiguration())
+    kind = base.getClass()
+    while not kind.getName().endswith(".fs.FileSystem"):
+        kind = kind.getSuperclass()
+    cache = _value(kind, "CACHE", None)
+    kept = _value(cache.getClass(), "map", cache)
+    return {key.toString(): kept.get(key) for key in kept.keySet().toArray()}
+
+
+def _value(kind: Any, name: str, of: Any) -> Any:
+    field = kind.getDeclaredField(name)
+    field.setAccessible(True)
+    return field.get(of)
+
+
+def tidy(spark: SparkSession, newest: int, kept: Collection[str]) -> None:
     """Take away what the attempts before have left in the application.
 
     Borrowed (``sharedState``, ``checkpointDir_$eq``, ``getBindings``) because frames that are
@@ -73,6 +106,7 @@ def tidy(spark: SparkSession, newest: int) -> None:
     it, the next attempt would find them, and memory would fill.
 
     :param newest: what :func:`newest_object` said before this process touched anything.
+    :param kept: the file systems that were open before any attempt.
     """
     shared = java_session(spark).sharedState()
     shared.cacheManager().clearCache()
@@ -81,6 +115,9 @@ def tidy(spark: SparkSession, newest: int) -> None:
     for rdd in list(java.getPersistentRDDs().values()):
         rdd.unpersist(True)
     getattr(java.sc(), "checkpointDir_$eq")(jvm_of(spark).scala.Option.empty())
+    for name, files in file_systems(spark).items():
+        if name not in kept:
+            files.close()
     bindings = _gateway().getBindings()
     for name in list(bindings):
         # What has another name is no process's own: the server, and the root of all sessions.
@@ -119,6 +156,7 @@ def traces(spark: SparkSession) -> dict[str, str]:
         "log levels": _levels(jvm),
         "time zone": jvm.java.util.TimeZone.getDefault().getID(),
         "locale": jvm.java.util.Locale.getDefault().toString(),
+        "listeners": _listeners(context.listenerBus().listeners()),
         "streaming queries": shared.activeStreamingQueries().size(),
         "running jobs": list(spark.sparkContext.statusTracker().getActiveJobsIds()),
     }
@@ -133,6 +171,13 @@ def _gateway() -> Any:
 
 def _number(name: str) -> int:
     return int(name[1:])
+
+
+def _listeners(listeners: Any) -> list[str]:
+    names = [listener.getClass().getName() for listener in listeners]
+    # Spark's own come and go with sessions.
+    foreign = [name for name in names if not name.startswith("org.apache.spark.")]
+    return sorted(foreign)
 
 
 def _lines(text: Any) -> list[str]:

@@ -18,7 +18,7 @@ from time import monotonic
 from typing import Any
 
 from tidegate.frames import Frames, is_ours, peer, pour, tell
-from tidegate.submit.warm.processes import GRACE_SECONDS, Parents, SparkSubmit, say
+from tidegate.submit.warm.processes import BUSY, GRACE_SECONDS, Parents, SparkSubmit, say
 from tidegate.submit.warm.share import Share
 
 _TIDYING_SECONDS = 60
@@ -173,7 +173,8 @@ class Keeper:
     def _ask(self, visitor: _Visitor) -> None:
         equal = hmac.compare_digest(str(visitor.asked["start"]), self._order["start"])
         if not equal:
-            self._refuse(visitor, "another start")
+            say("refused: another start")
+            visitor.tell(refused="another start")
         elif self._phase == "idle":
             self._visitor = visitor
             self._phase = "asked"
@@ -182,11 +183,7 @@ class Keeper:
         elif self._phase == "tidying" and self._next is None:
             self._next = visitor
         else:
-            self._refuse(visitor, "busy")
-
-    def _refuse(self, visitor: _Visitor, why: str) -> None:
-        say(f"refused: {why}")
-        visitor.tell(refused=why)
+            visitor.tell(refused=BUSY)
 
     def _ask_driver(self) -> None:
         asked = self._visiting().asked

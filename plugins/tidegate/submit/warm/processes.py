@@ -11,6 +11,8 @@ from subprocess import DEVNULL, PIPE, STDOUT, Popen, TimeoutExpired
 from time import strftime
 
 GRACE_SECONDS = 10
+BUSY = "busy"
+"""A keeper's answer to who would be served, were it not for somebody else."""
 _PR_SET_PDEATHSIG = 1
 
 

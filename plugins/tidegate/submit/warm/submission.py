@@ -1,6 +1,8 @@
 """The warm way: a driver that waits for attempts with an equal start, or a new one, which will."""
 
+import os
 from collections.abc import Mapping
+from time import monotonic, sleep
 from typing import Any
 
 from tidegate.contract import StageSpec
@@ -13,6 +15,9 @@ from tidegate.submit.warm.doors import Doors
 from tidegate.submit.warm.start import Start
 from tidegate.submit.warm.visit import Request, Visit, hire, knock
 
+_PATIENCE_SECONDS = 15
+"""As long as a start takes on a machine that has other things to do."""
+_PAUSE_SECONDS = 0.2
 _NAME = "tidegate"
 """The application's: it is no single stage's."""
 
@@ -74,10 +79,22 @@ class WarmSubmission(ClientSubmission):
             self._visit.end()
 
     def _knock(self) -> None:
+        """Find a driver that waits; wait for one, where another would slow those at work down."""
+        cores = len(os.sched_getaffinity(0))
+        until = monotonic() + _PATIENCE_SECONDS
+        while 2 * self._knock_once() >= cores and monotonic() < until:
+            sleep(_PAUSE_SECONDS)
+
+    def _knock_once(self) -> int:
+        """Find a driver that waits; without one, return how many would serve that are at work."""
+        busy = 0
         for door in self._doors().all():
-            self._visit = knock(door, self._request)
-            if self._visit is not None:
-                return
+            found = knock(door, self._request)
+            if isinstance(found, Visit):
+                self._visit = found
+                return 0
+            busy += found.is_busy
+        return busy
 
     def _hire(self) -> None:
         """Start a driver that will wait, if there is room for one more."""

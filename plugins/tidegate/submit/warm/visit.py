@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from tidegate.frames import Frames, is_ours, tell
 from tidegate.submit.output import Output
-from tidegate.submit.warm.processes import GRACE_SECONDS
+from tidegate.submit.warm.processes import BUSY, GRACE_SECONDS
 from tidegate.submit.warm.start import Start
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,16 @@ class Request:
             "variables": self.start.passing,
             "seconds": self.seconds,
         }
+
+
+@dataclass(frozen=True)
+class Refused:
+    """No driver serves the attempt behind this door.
+
+    :param is_busy: whether one would, and serves another.
+    """
+
+    is_busy: bool
 
 
 class Visit:
@@ -103,8 +113,9 @@ class Visit:
                 continue
 
 
-def knock(door: Path, request: Request) -> Visit | None:
+def knock(door: Path, request: Request) -> "Visit | Refused":
     """Have a driver that waits behind a door serve the request, if it is there and equal."""
+    refused = Refused(is_busy=False)
     keeper = socket.socket(socket.AF_UNIX)
     with ExitStack() as leaving:
         leaving.callback(keeper.close)  # also when the task is killed, or its time is over
@@ -113,15 +124,18 @@ def knock(door: Path, request: Request) -> Visit | None:
             keeper.connect(str(door))
             frames = Frames(keeper)
             salt = frames.message()["salt"]
-            if is_ours(keeper) and (answer := _agreed(keeper, frames, request.message(salt))):
-                number = ordinal(int(answer["served"]) + 1)
-                driver = f"warm driver ({number} stage, {answer['age']} s old)"
-                leaving.pop_all()
-                return Visit(keeper, frames, driver)
+            if is_ours(keeper):
+                answer = _agreed(keeper, frames, request.message(salt))
+                if "accepted" in answer:
+                    number = ordinal(int(answer["served"]) + 1)
+                    driver = f"warm driver ({number} stage, {answer['age']} s old)"
+                    leaving.pop_all()
+                    return Visit(keeper, frames, driver)
+                refused = Refused(is_busy=answer.get("refused") == BUSY)
         except OSError as failed:
             # Nobody is there, or it went meanwhile: it has not begun, and never will.
             log.debug("no driver behind %s: %s", door, failed)
-    return None
+    return refused
 
 
 def hire(door: Path, place: int, request: Request, command: Sequence[str]) -> Visit | None:
@@ -136,7 +150,7 @@ def hire(door: Path, place: int, request: Request, command: Sequence[str]) -> Vi
         try:
             keeper.settimeout(_ANSWER_SECONDS)
             frames = Frames(keeper)
-            if _agreed(keeper, frames, order):
+            if "accepted" in _agreed(keeper, frames, order):
                 driver = f"cold driver, which then waits for {request.seconds:g} s"
                 leaving.pop_all()
                 return Visit(keeper, frames, driver)
@@ -175,13 +189,12 @@ def _keeper(door: Path, place: int, environment: Mapping[str, str]) -> socket.so
     return ours
 
 
-def _agreed(keeper: socket.socket, frames: Frames, asked: dict[str, Any]) -> dict[str, Any] | None:
-    """Ask, and wait for the keeper's answer; return it if its driver begins now."""
+def _agreed(keeper: socket.socket, frames: Frames, asked: dict[str, Any]) -> dict[str, Any]:
+    """Ask, and return the keeper's answer; if its driver is promised, it begins now."""
     tell(keeper, asked)
     answer = frames.message()
-    if not answer.get("accepted"):
-        return None
-    tell(keeper, {"go": True})
+    if "accepted" in answer:
+        tell(keeper, {"go": True})
     return answer
 
 
