@@ -52,9 +52,11 @@ class Live(Thread):
         self._look()
 
     def _look(self) -> None:
+        before = self._lent()
         self._collect()
         used = self._heap.getHeapMemoryUsage().getUsed() / 2**20
-        lent = self._lent()
+        # A task that ended meanwhile gave back what the collection had still to count as live.
+        lent = max(before, self._lent())
         self.lent = max(self.lent, lent)
         self.rest = max(self.rest, used - lent)
 
