@@ -204,6 +204,7 @@ TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
     "located": lambda spark: hadoop.located(spark, f"file://{JVM}")[0].getScheme() == "file",
     "entries_at": lambda spark: files.entries_at(spark, str(JVM))[0].path == f"file:{JVM}",
     "start_jvm": lambda spark: jvm.start_jvm() is None,
+    "has_died": lambda spark: jvm.has_died(spark) is False,
     "is_down": lambda spark: jvm.is_down(spark) is False,
     "java_causes": lambda spark: condition_of_a_failure(spark) == "USER_RAISED_EXCEPTION",
     "status_store": lambda spark: jvm.status_store(spark.sparkContext).jobsList(None).size(),

@@ -197,6 +197,15 @@ def is_down(spark: SparkSession) -> bool:
         return True
 
 
+def has_died(spark: SparkSession) -> bool:
+    """Tell whether Spark is down and no Python has stopped it: its JVM is going, or gone.
+
+    Borrowed (``_jsc``) because it is None once Python has stopped Spark; without it, a driver that
+    runs out of memory in a job's ``collect()`` would be the job's fault, and never be retried.
+    """
+    return spark.sparkContext._jsc is not None and is_down(spark)
+
+
 def java_causes(error: BaseException, spark: SparkSession | None) -> Iterator[Fact]:
     """Yield the Java causes of ``error``, outermost first, with Spark's condition where it has one.
 
