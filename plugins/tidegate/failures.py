@@ -51,7 +51,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         by=("text", "tail"),
-        pattern=r"OutOfMemoryError",
+        # Not a JVM's option: YARN's driver logs its executors' command line, which has one.
+        pattern=r"(?<!On)OutOfMemoryError",
         error=ResourceExhausted,
         means="memory ran out; raise driver_memory or executor_memory",
         machinery=True,
@@ -253,10 +254,13 @@ def is_machinery(fact: Fact) -> bool:
     return any(_applies(rule, by, text) for rule in known for by in ("text", "judging"))
 
 
-def rule_of_tail(lines: Iterable[str]) -> tuple[Rule, str] | None:
-    """Return the rule for a lost driver's last lines and the line it is known by, if any is."""
+def rule_of_tail(lines: Iterable[str], more: Sequence[Rule] = ()) -> tuple[Rule, str] | None:
+    """Return the rule for a lost driver's last lines and the line it is known by, if any is.
+
+    :param more: rules beside those of this table: what a cluster says of its containers.
+    """
     known = list(lines)
-    for rule in RULES:
+    for rule in (*RULES, *more):
         for line in known:
             if _applies(rule, "tail", line):
                 return rule, line.strip()

@@ -22,6 +22,7 @@ def provider_info() -> dict[str, Any]:
         "package-name": "tidegate",
         "name": "tidegate",
         "description": "Publish control for Spark: stages gated by Great Expectations.",
+        "filesystems": ["tidegate.hdfs"],
         "config": {
             "tidegate": {
                 "description": "Publish control for Spark stages.",
@@ -34,8 +35,11 @@ def provider_info() -> dict[str, Any]:
                     ),
                     "reports_dir": _option(
                         "Where reports, their pages and Spark logs of all attempts go. "
-                        "Empty: $AIRFLOW_HOME/tidegate.",
+                        "Empty: $AIRFLOW_HOME/tidegate. A path of Airflow's object storage "
+                        "(hdfs://connection@host:8020/folder, s3a://connection@bucket/folder) for "
+                        "drivers in cluster mode.",
                         "",
+                        "hdfs://webhdfs_default@namenode:8020/tidegate",
                     ),
                     "history_url": _option(
                         "The Spark History Server that finished stages link to. Empty: none.",

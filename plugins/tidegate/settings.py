@@ -6,6 +6,7 @@ from airflow.configuration import AIRFLOW_HOME
 from airflow.sdk.configuration import conf
 
 from tidegate.contract import Report
+from tidegate.objects import Place
 from tidegate.store import Store
 
 
@@ -15,8 +16,23 @@ def project_dir() -> str:
 
 
 def reports_store() -> Store:
-    """Return where the files of all attempts lie: ``reports_dir``, else AIRFLOW_HOME/tidegate."""
-    return Store(_setting("reports_dir") or str(Path(AIRFLOW_HOME, "tidegate")))
+    """Return where the files of all attempts lie: ``reports_dir``, else AIRFLOW_HOME/tidegate.
+
+    If ``reports_dir`` is no folder, this machine keeps what it needs in the latter all the same.
+
+    :raises SpecError: if ``reports_dir`` holds credentials.
+    """
+    here = str(Path(AIRFLOW_HOME, "tidegate"))
+    named = _setting("reports_dir")
+    scheme, _, _ = named.rpartition("://")
+    if scheme in ("", "file"):
+        return Store(named or here)
+    return Store(here, Place.of(named))
+
+
+def defers() -> bool:
+    """Return whether tasks let go of their workers where nothing else is said."""
+    return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
 
 
 def history_of(report: Report | None) -> str:

@@ -25,6 +25,8 @@ from tidegate.contract import Expectation, Failure, Input, Judgement, Output, Re
 from tidegate.store import REPORT, TOLD, AttemptFiles
 
 spec_file = Path(sys.argv[-1])
+if not spec_file.is_absolute():  # in cluster mode it travels as a file of the application
+    spec_file = Path(sys.argv[sys.argv.index("--files") + 1].split(",")[0])
 spec = StageSpec.from_json(spec_file.read_text())
 spec_file.with_name("spec.seen.json").write_text(spec_file.read_text())
 spec_file.with_name("environment.json").write_text(json.dumps(dict(os.environ)))

@@ -70,6 +70,7 @@ def test_only_the_authors_variables_travel_and_the_workers_stay_at_home(
     project: FakeProject, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     master(monkeypatch, host)
+    monkeypatch.setenv("HADOOP_CONF_DIR", str(project.root))  # Spark takes no `yarn` without it
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "fernet-of-the-worker")
     variables = {"REGION": "eu", "MY_API_TOKEN": HUSH, "RETRIES": 3}
     task = batch(project, env_vars=variables)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import pytest
@@ -159,6 +159,15 @@ def seen_of_a_stream(spark: SparkSession) -> bool:
     return seen[:2] == [2, 0]
 
 
+def left(_: SparkSession) -> bool:
+    with TemporaryDirectory() as folder:
+        for text in ("first", "second"):
+            hadoop.put(f"file://{folder}/new/file.txt", text, {"spark.hadoop.x": "y"})
+        names = {each.name for each in Path(folder, "new").iterdir()}
+        told = Path(folder, "new", "file.txt").read_text()
+    return told == "second" and not [name for name in names if name.endswith(".tmp")]
+
+
 def rewritten(spark: SparkSession) -> bool:
     table = jvm.iceberg_table(spark, TABLE)
     found = list(rewrite.data_files(table, int(table.currentSnapshot().snapshotId())))
@@ -201,6 +210,7 @@ TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
     "metadata_version": lambda spark: iceberg.metadata_version(jvm.iceberg_table(spark, TABLE)),
     "current_snapshot": lambda spark: jvm.current_snapshot(spark, TABLE),
     "delta_version": lambda spark: delta.delta_version(spark, "x", "forPath") is None,
+    "put": left,
     "located": lambda spark: hadoop.located(spark, f"file://{JVM}")[0].getScheme() == "file",
     "entries_at": lambda spark: files.entries_at(spark, str(JVM))[0].path == f"file:{JVM}",
     "start_jvm": lambda spark: jvm.start_jvm() is None,

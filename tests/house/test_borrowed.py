@@ -83,7 +83,7 @@ def test_the_list_of_the_provider_is_what_its_file_touches() -> None:
     for node in ast.walk(tree_of(HOOK)):
         if isinstance(node, ast.Attribute | ast.FunctionDef):
             touched.add(node.attr if isinstance(node, ast.Attribute) else node.name)
-    ours = {"_constructed", "_require_connection"}
+    ours = {"_constructed"}
     assert {name for name in touched if private(name)} - ours == OF_THE_PROVIDER
 
 

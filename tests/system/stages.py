@@ -165,9 +165,9 @@ class Attempt:
         """Return the end of what the task printed, for a failing test to show."""
         return self._output.read_text(errors="replace")[-3000:]
 
-    def end(self) -> dict[str, Any]:
+    def end(self, seconds: float = SECONDS) -> dict[str, Any]:
         """Wait for the task's own end; return ``result``, or ``error``, ``text`` and ``then``."""
-        self._task.wait(SECONDS)
+        self._task.wait(seconds)
         assert self._outcome.exists(), f"the task left no outcome: {self.log()}"
         outcome: dict[str, Any] = json.loads(self._outcome.read_text(encoding="utf-8"))
         return outcome

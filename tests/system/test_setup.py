@@ -88,7 +88,7 @@ def test_with_deploy_mode_cluster(project: Project) -> None:
     said = refused(
         project, "stage", AIRFLOW_CONN_SPARK_DEFAULT=connection(**{"deploy-mode": "cluster"})
     )
-    assert "'spark_default' asks for deploy-mode cluster" in said
+    assert "'deploy-mode' is 'cluster', and drivers are submitted so to YARN alone" in said
     assert "use client" in said
 
 

@@ -29,7 +29,15 @@ from tidegate.contract.reads import (
 )
 from tidegate.contract.report import Failure, Input, Outcome, Output, Report
 from tidegate.contract.secrets import carries_secret, is_secret, redaction_regex, scrub, secrets_of
-from tidegate.contract.spec import PROTOCOL, Attempt, Mode, StageSpec, Suite, digest
+from tidegate.contract.spec import (
+    PROTOCOL,
+    VARIABLE,
+    Attempt,
+    Mode,
+    StageSpec,
+    Suite,
+    digest,
+)
 from tidegate.contract.stream import Stream
 from tidegate.contract.text import brief, named, number, plain
 
@@ -40,6 +48,7 @@ __all__ = [
     "MORE",
     "PROTOCOL",
     "RESERVED",
+    "VARIABLE",
     "Attempt",
     "Expectation",
     "Failure",

@@ -15,6 +15,9 @@ from tidegate.errors import SpecError
 PROTOCOL = 2
 """Version of both documents; a driver refuses a spec of another version."""
 
+VARIABLE = "spark.tidegate.env."
+"""Begins the conf that is an environment variable of a driver that no process beside it starts."""
+
 Mode = Literal["replace", "append", "merge", "update"]
 
 

@@ -7,7 +7,8 @@ be taken for the driver's.
 import json
 from contextlib import suppress
 
-from tidegate.store import TOLD, AttemptFiles
+from tidegate.driver.files import Left
+from tidegate.store import TOLD
 
 _LONGEST = 2000
 
@@ -15,7 +16,7 @@ _LONGEST = 2000
 class Channel:
     """Tells whoever follows the attempt; a full disk ends the telling, not the work."""
 
-    def __init__(self, files: AttemptFiles) -> None:
+    def __init__(self, files: Left) -> None:
         self._files = files
 
     def say(self, text: str) -> None:

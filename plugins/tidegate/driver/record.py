@@ -17,7 +17,8 @@ from tidegate.contract import (
     scrub,
 )
 from tidegate.driver.channel import Channel
-from tidegate.store import DOCS, REPORT, AttemptFiles
+from tidegate.driver.files import files_of
+from tidegate.store import DOCS, REPORT
 
 _DESCRIBED = {"write": "write aside", "gate": "gate"}
 """The steps whose Spark jobs bear a description in Spark's UI."""
@@ -32,7 +33,7 @@ class Record:
 
     def __init__(self, spec: StageSpec) -> None:
         self._spec = spec
-        self._files = AttemptFiles(spec.folder)
+        self._files = files_of(spec)
         self._steps: dict[str, float] = {}
         self._judgement: Judgement | None = None
         self.channel = Channel(self._files)

@@ -1,6 +1,7 @@
 """The Spark session of a stage."""
 
 import ctypes
+import os
 import re
 import signal
 import sys
@@ -11,11 +12,12 @@ from threading import Thread
 from pyspark import SparkConf
 from pyspark.sql import SparkSession
 
-from tidegate.contract import KINDS, ModelRead, StageSpec
+from tidegate.contract import KINDS, VARIABLE, ModelRead, StageSpec
 from tidegate.contract.feeds import SECURED
 from tidegate.contract.secrets import redaction_regex
 from tidegate.driver import gate
 from tidegate.driver.jvm import start_jvm
+from tidegate.errors import require
 
 _WAREHOUSE = re.compile(r"spark\.sql\.catalog\.\w+\.warehouse")
 _RELATIVE = re.compile(r"(?!/)[^:]*")
@@ -34,6 +36,13 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def take_variables(spec: StageSpec) -> None:
+    """Have this process know the secret variables that travelled in the spec's conf."""
+    for key, value in spec.conf.items():
+        if key.startswith(VARIABLE):
+            os.environ[key.removeprefix(VARIABLE)] = value
+
+
 def open_session(spec: StageSpec) -> SparkSession:
     """Start the Spark session that spark-submit configured, named ``<dag>.<task>``.
 
@@ -47,10 +56,11 @@ def open_session(spec: StageSpec) -> SparkSession:
     start_jvm()
     submitted = dict(SparkConf().getAll())
     given = {**submitted, **spec.conf}
+    _check_registry(spec, given)
     ours = {**_absolute_warehouses(given), **_protections(given)}
     for key, value in {**spec.conf, **ours}.items():
-        # An option of a read is none of Spark's settings, which its UI shows.
-        if not key.startswith(SECURED):
+        # Neither an option of a read nor a variable is a setting of Spark's, which its UI shows.
+        if not key.startswith((SECURED, VARIABLE)):
             builder = builder.config(key, value)
     spark = builder.getOrCreate()
     loading.join()
@@ -58,11 +68,38 @@ def open_session(spec: StageSpec) -> SparkSession:
 
 
 def _absolute_warehouses(conf: Mapping[str, str]) -> dict[str, str]:
+    """Return the relative warehouses as the folders that they mean, below where Spark started.
+
+    :raises SpecError: if that is a container's folder, which goes with the driver.
+    """
     absolute = {}
     for key, value in conf.items():
         if _WAREHOUSE.fullmatch(key) and _RELATIVE.fullmatch(value):
+            require(
+                not _is_elsewhere(conf),
+                f"{key} is {value!r}, which would lie in the driver's own folder on the cluster: "
+                "name a place that all machines reach, such as hdfs://…",
+            )
             absolute[key] = f"file://{Path(value).absolute()}"
     return absolute
+
+
+def _check_registry(spec: StageSpec, conf: Mapping[str, str]) -> None:
+    require(
+        not (_is_elsewhere(conf) and _uses_models(spec)) or "MLFLOW_TRACKING_URI" in os.environ,
+        "MLFLOW_TRACKING_URI is not set, and MLflow's store would lie in the driver's own folder "
+        "on the cluster: name one that all machines reach, in env_vars",
+    )
+
+
+def _is_elsewhere(conf: Mapping[str, str]) -> bool:
+    """Tell whether this driver runs on the cluster, in a folder that goes with it."""
+    return conf.get("spark.submit.deployMode") == "cluster"
+
+
+def _uses_models(spec: StageSpec) -> bool:
+    reads_model = any(isinstance(read, ModelRead) for read in spec.reads)
+    return reads_model or KINDS[spec.kind].publishes == "model"
 
 
 def _protections(conf: Mapping[str, str]) -> dict[str, str]:
@@ -77,8 +114,7 @@ def _protections(conf: Mapping[str, str]) -> dict[str, str]:
 
 def _preload(spec: StageSpec) -> None:
     gate.preload(spec.suite)
-    reads_model = any(isinstance(read, ModelRead) for read in spec.reads)
-    if reads_model or KINDS[spec.kind].publishes == "model":
+    if _uses_models(spec):
         from tidegate.driver.registry import reading
 
         reading.preload()

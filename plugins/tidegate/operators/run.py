@@ -4,19 +4,23 @@ import errno
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from tidegate.contract import Attempt, Report, StageSpec, scrub
 from tidegate.errors import ResourceExhausted, SpecError, TidegateError
-from tidegate.store import LOG, PAGE, SPEC, AttemptFiles, Store
-from tidegate.submit.client import ClientSubmission
-from tidegate.submit.protocol import Listener, Submission
+from tidegate.store import DRIVERS_SPEC, KEYTAB, LOG, PAGE, SPEC, TICKET, AttemptFiles, Store
+from tidegate.submit.protocol import Listener, Order, Submission, Ticket
 from tidegate.submit.secrets import Settings
+from tidegate.submit.shared import reached
+from tidegate.submit.ways import lasting, resumed, submission
 from tidegate.telling.card import card, refusal
 from tidegate.telling.green import green, head
 from tidegate.telling.outcome import UNBELIEVABLE, error_of, read_report
 from tidegate.telling.page import page, tries_around
 
+Way = TypeVar("Way", bound=Submission)
 log = logging.getLogger(__name__)
 
 
@@ -50,15 +54,16 @@ class StageRun:
         self._store = store
         self._secrets = settings.secrets
         self._files = AttemptFiles(spec.folder)
+        self._log_file = store.below(self._files, LOG)
         self.report: Report | None = None
-        self._submission: Submission = ClientSubmission(
+        self._order = Order(
+            spec=spec,
             settings=settings,
-            name=f"{spec.attempt.dag_id}.{spec.attempt.task_id}",
-            files=self._files,
+            store=store,
             project=project,
-            packages=store.packages(),
             listener=listener,
         )
+        self._submission: Submission | None = None
 
     def run(self) -> Report:
         """Run the attempt and log its story.
@@ -66,46 +71,86 @@ class StageRun:
         :return: the report of an attempt that went through.
         :raises TidegateError: of the class the report names, after the failure card.
         """
-        log_file = self._store.below(self._files, LOG)
-        for line in head(self._spec, self._store.root, log_file):
+        with self._told():
+            self._prepare()
+            report = self._outcome(self._begun(submission(self._order)))
+        for line in green(report):
             log.info("%s", line)
+        return report
+
+    def let_go(self) -> Ticket:
+        """Have a cluster take the attempt's driver; return what it is known by.
+
+        :raises TidegateError: if it does not, after the failure card.
+        """
+        with self._told():
+            self._prepare()
+            order = replace(self._order, lets_go=True)
+            ticket = self._begun(lasting(order)).let_go()
+            with reached(TICKET):
+                self._store.common(self._spec.attempt).write(TICKET, ticket.to_json())
+        return ticket
+
+    def resume(self, ticket: Ticket) -> Report:
+        """Follow a driver that was let go to its end, and log the rest of the story.
+
+        :return: the report of an attempt that went through.
+        :raises TidegateError: of the class the report names, after the failure card.
+        """
+        with self._told():
+            with reached(LOG):
+                self._files.keep()
+                self._store.bring(self._spec.attempt, LOG)  # of the worker that submitted it
+            self._submission = resumed(self._order, ticket)
+            report = self._outcome(self._submission)
+        for line in green(report):
+            log.info("%s", line)
+        return report
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Log a card of what fails in this block; leave the files to whoever reads them next."""
         try:
-            report = self._attempt()
+            yield
         except TidegateError as error:
-            for line in card(self._spec, error, self.report, log_file):
+            for line in card(self._spec, error, self.report, self._log_file):
                 log.error("%s", line)
             raise
         finally:
             self._keep_page()
             self._forget_secrets()
-        for line in green(report):
-            log.info("%s", line)
-        return report
+            self._leave()
 
     def kill(self) -> None:
         """End the attempt."""
-        self._submission.end()
+        if self._submission is not None:
+            self._submission.end()
 
-    def _attempt(self) -> Report:
-        self._prepare()
-        self._submission.start()
-        exit_code = self._submission.follow()
-        self.report = read_report(self._spec)
+    def _begun(self, way: Way) -> Way:
+        self._submission = way
+        way.start()
+        return way
+
+    def _outcome(self, way: Submission) -> Report:
+        exit_code = way.follow()
+        # An earlier try's driver that still ran is this try's too, and so is its report.
+        self.report = read_report(replace(self._spec, attempt=way.attempt))
         if self.report is None:
-            raise self._lost(exit_code)
+            raise self._without_values(way.lost(exit_code))
         error = error_of(self._spec, self.report, exit_code)
         if error is not None:
             raise error
         return self.report
 
-    def _lost(self, exit_code: int) -> TidegateError:
-        error = self._submission.lost(exit_code)
+    def _without_values(self, error: TidegateError) -> TidegateError:
         if self._spec.suite.has_pii:  # the end of Spark's output may quote a value
             return error.without_quote()
         return error
 
     def _prepare(self) -> None:
         """Lay out the attempt's folder; an earlier try's that was killed loses its secrets."""
+        for line in head(self._spec, self._store.root, self._log_file):
+            log.info("%s", line)
         try:
             for files in self._store.earlier(self._spec.attempt):
                 _forget(files, self._secrets)
@@ -133,9 +178,18 @@ class StageRun:
         with suppress(OSError):  # there is no room for it: the next try will
             _forget(self._files, self._secrets)
 
+    def _leave(self) -> None:
+        """Leave the attempt's files where all machines find them; the task does not hang on it."""
+        try:
+            self._store.leave(self._spec.attempt)
+        except UNBELIEVABLE as failed:
+            log.warning("[tidegate] reports_dir: %s; the page cannot be shown", failed)
+
 
 def _forget(files: AttemptFiles, secrets: Sequence[str]) -> None:
-    """Take the secrets out of a spec that nobody needs any more."""
+    """Take the secrets out of files that nobody needs any more."""
+    for name in (DRIVERS_SPEC, KEYTAB):
+        files.remove(name)
     if not files.exists(SPEC):
         return
     before = files.read(SPEC)

@@ -24,15 +24,14 @@ class _Quieter(logging.LoggerAdapter[Any]):
         self.debug(msg, *args, **kwargs)
 
 
-def open_hook(spark: Mapping[str, Any], name: str, spec_file: Path, keep: Keep) -> Any:
+def open_hook(spark: Mapping[str, Any], name: str, argument: str, keep: Keep) -> Any:
     """Return the provider's hook for a stage.
 
     :param spark: the operator's Spark arguments, ``conn_id`` among them.
+    :param argument: the driver's own: its spec file.
     :param keep: is given the process, as soon as there is one, and the lines of its output.
-    :raises SpecError: if Airflow has no such connection, or the provider refuses it.
+    :raises SpecError: if the provider refuses the connection or an argument.
     """
-    # Before the import, which takes seconds that a missing connection need not cost.
-    _require_connection(spark.get("conn_id", "spark_default"))
     from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
 
     class StageHook(SparkSubmitHook):
@@ -52,7 +51,7 @@ def open_hook(spark: Mapping[str, Any], name: str, spec_file: Path, keep: Keep) 
             if self._submit_sp is not None:
                 keep(self._submit_sp, itr)
 
-    return _constructed(StageHook, **spark, name=name, application_args=[str(spec_file)])
+    return _constructed(StageHook, **spark, name=name, application_args=[argument])
 
 
 def _constructed(hook: type[Any], **arguments: Any) -> Any:
@@ -74,12 +73,19 @@ def _constructed(hook: type[Any], **arguments: Any) -> Any:
         ) from refused
 
 
-def _require_connection(conn_id: str) -> None:
+def look_up(spark: Mapping[str, Any]) -> Any:
+    """Return the Airflow connection that an operator's Spark arguments name.
+
+    The provider is not asked: its import takes seconds that a wrong connection need not cost.
+
+    :raises SpecError: if there is no such connection.
+    """
     from airflow.sdk.bases.hook import BaseHook
     from airflow.sdk.exceptions import AirflowNotFoundException
 
+    conn_id = spark.get("conn_id", "spark_default")
     try:
-        BaseHook.get_connection(conn_id)
+        return BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
         # The provider would submit to a silent default, `yarn`, instead. Airflow's own error says
         # no more, in a second traceback.

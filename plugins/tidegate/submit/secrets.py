@@ -34,7 +34,12 @@ class Settings:
     @property
     def secrets(self) -> list[str]:
         """The values that no log may show."""
-        return [*self.conf.values(), *_secret(self.variables).values()]
+        return [*self.conf.values(), *self.secret_variables.values()]
+
+    @property
+    def secret_variables(self) -> dict[str, str]:
+        """The variables that no command line may show."""
+        return _secret(self.variables)
 
 
 def part(spark: Mapping[str, Any]) -> Settings:
@@ -67,7 +72,7 @@ def shown_variables(settings: Settings, master: str) -> dict[str, str]:
     """
     if not master.startswith("yarn"):
         return {}
-    shown = settings.variables.keys() - _secret(settings.variables).keys() - {JAVA}
+    shown = settings.variables.keys() - settings.secret_variables.keys() - {JAVA}
     return {f"spark.yarn.appMasterEnv.{key}": settings.variables[key] for key in sorted(shown)}
 
 

@@ -1,12 +1,17 @@
 """Hadoop's file systems, and a folder on one: where a stream's checkpoint lies."""
 
+from collections.abc import Mapping
+from secrets import token_hex
 from typing import Any
 
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
-from tidegate.driver.jvm import java_session, jvm_of
+from tidegate.driver.jvm import java_session, jvm_of, start_jvm
 
 _ASIDE = "_lost_"
+_WHOLE_AT_ONCE = frozenset({"s3", "s3a", "gs"})
+"""Where an object is there when all of it is, and a rename would copy it."""
 
 
 def located(spark: SparkSession, uri: str) -> tuple[Any, Any]:
@@ -20,6 +25,43 @@ def located(spark: SparkSession, uri: str) -> tuple[Any, Any]:
     conf = java_session(spark).sessionState().newHadoopConf()
     path = jvm_of(spark).org.apache.hadoop.fs.Path(uri)
     return path.getFileSystem(conf), path
+
+
+def put(uri: str, text: str, conf: Mapping[str, str]) -> None:
+    """Write a file, whole or not at all; also before there is a session, and after it.
+
+    Borrowed (``_jvm``, ``SparkHadoopUtil``) because a report is due whether or not a session came
+    to be; without it, a driver elsewhere could leave none.
+
+    :param conf: what is set besides Spark's own conf: that of the file system may be secret.
+    :raises Py4JError: if Hadoop cannot write there.
+    """
+    start_jvm()
+    jvm = SparkContext._jvm
+    assert jvm is not None  # noqa: S101  # started above
+    given = jvm.org.apache.spark.SparkConf()
+    for key, value in conf.items():
+        given.set(key, value)
+    hadoop = jvm.org.apache.spark.deploy.SparkHadoopUtil.get().newConfiguration(given)
+    target = jvm.org.apache.hadoop.fs.Path(uri)
+    files = target.getFileSystem(hadoop)
+    if files.getScheme() in _WHOLE_AT_ONCE:
+        _written(files, target, text)
+        return
+    aside = jvm.org.apache.hadoop.fs.Path(f"{uri}.{token_hex(4)}.tmp")
+    _written(files, aside, text)
+    if not files.rename(aside, target):
+        # HDFS renames onto nothing. What lies there is what this very driver told before.
+        files.delete(target, False)
+        files.rename(aside, target)
+
+
+def _written(files: Any, path: Any, text: str) -> None:
+    out = files.create(path, True)
+    try:
+        out.write(bytearray(text.encode()))
+    finally:
+        out.close()
 
 
 class Folder:
@@ -52,11 +94,7 @@ class Folder:
     def write(self, name: str, text: str) -> None:
         """Write a new file, whole or not at all."""
         aside = self._at(f"{name}.tmp")
-        out = self._files.create(aside, True)
-        try:
-            out.write(bytearray(text.encode()))
-        finally:
-            out.close()
+        _written(self._files, aside, text)
         self._files.rename(aside, self._at(name))
 
     def move_aside(self, when: int) -> str | None:
