@@ -47,7 +47,7 @@ def test_a_closed_batch_names_its_offsets_on_the_card() -> None:
     assert len(lines) <= 15
     assert "held: micro-batch 58 from s to e; the next run judges it anew" in text
     assert "1 micro-batches, 998 rows, 0 dead letters published before" in text
-    assert "checkpoint made anew: there is none" in text
+    assert "checkpoint made anew from the offsets on main: there is none" in text
 
 
 def test_a_report_of_a_stream_survives_its_json() -> None:
