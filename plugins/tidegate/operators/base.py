@@ -177,7 +177,7 @@ class StageOperator(BaseOperator):
             report = run.run()
         finally:
             self.spark_ui = history_of(run.report) or self.spark_ui
-        return self._hand_on(spec, report, context)
+        return self.hand_on(spec, report, context)
 
     def asked(self, context: "Context") -> tuple[StageSpec, Settings]:
         """Check what the templates became; return what a driver is asked to do, and Spark's part.
@@ -200,7 +200,8 @@ class StageOperator(BaseOperator):
         """Return the reads as the driver opens them, and the passwords that some of them need."""
         return connected(parse_read(name, value) for name, value in self.reads.items())
 
-    def _hand_on(self, spec: StageSpec, report: Report, context: "Context") -> dict[str, Any]:
+    def hand_on(self, spec: StageSpec, report: Report, context: "Context") -> dict[str, Any]:
+        """Return what other tasks get of an attempt that went through, and tell its Asset."""
         result = result_of(spec, report)
         for outlet in self.outlets:
             if isinstance(outlet, Asset) and outlet.name == self.writes:
