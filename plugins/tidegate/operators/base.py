@@ -180,7 +180,7 @@ class StageOperator(BaseOperator):
         run = self._run_of(spec, settings, context)
         if lets_go:
             wait_for(self, run.let_go())
-        return self._hand_on(spec, self._followed(run, run.run), context)
+        return self.hand_on(spec, self._followed(run, run.run), context)
 
     def resume(self, context: "Context", event: Any = None) -> dict[str, Any]:
         """Go on after the driver has ended, or where nobody could tell whether it has.
@@ -192,7 +192,7 @@ class StageOperator(BaseOperator):
             self.reads = reads_of(self.reads, self.task_id)
             _, settings = self._opened(context)
         run = self._run_of(spec, settings, context)
-        return self._hand_on(spec, self._followed(run, lambda: run.resume(ticket)), context)
+        return self.hand_on(spec, self._followed(run, lambda: run.resume(ticket)), context)
 
     def resume_execution(
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: "Context"
@@ -245,7 +245,8 @@ class StageOperator(BaseOperator):
         """Return the reads as the driver opens them, and the passwords that some of them need."""
         return connected(parse_read(name, value) for name, value in self.reads.items())
 
-    def _hand_on(self, spec: StageSpec, report: Report, context: "Context") -> dict[str, Any]:
+    def hand_on(self, spec: StageSpec, report: Report, context: "Context") -> dict[str, Any]:
+        """Return what other tasks get of an attempt that went through, and tell its Asset."""
         result = result_of(spec, report)
         for outlet in self.outlets:
             if isinstance(outlet, Asset) and outlet.name == self.writes:
