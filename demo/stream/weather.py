@@ -39,9 +39,9 @@ def _fields(row: dict[str, str]) -> dict[str, str | float | None]:
 class Station:
     """Sends lines to whoever is connected, some a second; a context manager."""
 
-    def __init__(self, lines: list[str], port: int = 0) -> None:
+    def __init__(self, lines: list[str], port: int = 0, host: str = "127.0.0.1") -> None:
         self._lines = lines
-        self._listener = socket.create_server(("127.0.0.1", port))
+        self._listener = socket.create_server((host, port))
         self._listener.settimeout(_LOOK_SECONDS)
         self._over = Event()
         self._thread = Thread(target=self._serve, daemon=True)
@@ -95,12 +95,13 @@ def _gone(link: socket.socket) -> bool:
 def main() -> None:
     """Serve a day until Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=7000)
     parser.add_argument("--day", default="2013-02-11")
     asked = parser.parse_args()
     lines = readings(Path("landing", "weather", f"{asked.day}.csv"))
-    with Station(lines, asked.port) as station:
-        print(f"127.0.0.1:{station.port}: {len(lines)} lines; Ctrl-C ends it", flush=True)
+    with Station(lines, asked.port, asked.host) as station:
+        print(f"{asked.host}:{station.port}: {len(lines)} lines; Ctrl-C ends it", flush=True)
         try:
             Event().wait()
         except KeyboardInterrupt:

@@ -116,6 +116,10 @@ class AttemptFiles:
         folder.mkdir(mode=0o700)
         folder.chmod(0o700)  # a umask may take even the owner's rights away
 
+    def keep(self) -> None:
+        """Have the folder be there, as it is."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
     def path(self, name: str) -> Path:
         """Return where a file lies, for a process that needs it by its path."""
         return self.folder / name
@@ -155,7 +159,7 @@ class AttemptFiles:
 
     def write(self, name: str, text: str) -> None:
         """Write a file for its owner alone, whole or not at all: nobody ever reads half of it."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.keep()
         aside = f".{name}.{token_hex(4)}"
         try:
             with open(self.open_new(aside), "w", encoding="utf-8") as out:
@@ -215,6 +219,10 @@ class Store:
         if self.root.startswith("file://"):
             return self.files(attempt)
         return None
+
+    def common(self, attempt: Attempt) -> Files:
+        """Return an attempt's files at the most common place that there is."""
+        return self.shared_files(attempt) or self.files(attempt)
 
     def leave(self, attempt: Attempt) -> None:
         """Leave what an attempt wrote on this machine where all machines find it.

@@ -21,7 +21,9 @@ import json, os, sys, time
 from dataclasses import asdict, replace
 from pathlib import Path
 sys.path.insert(0, {plugins!r})
-from tidegate.contract import Expectation, Failure, Input, Judgement, Output, Report, StageSpec
+from tidegate.contract import (
+    BatchEvent, Expectation, Failure, Flow, Input, Judgement, Output, Report, StageSpec,
+)
 from tidegate.store import REPORT, TOLD, AttemptFiles
 
 spec_file = Path(sys.argv[-1])
@@ -60,6 +62,9 @@ elif outcome := how.get("outcome"):
     if outcome == "failed":
         failure = Failure(type=how["type"], message=how["message"], cause="the cause")
         told = {{"failure": failure}}
+    if "events" in how:
+        events = tuple(BatchEvent(**each) for each in how["events"])
+        told["flow"] = Flow(query="q", events=events)
     report = Report(
         attempt=spec.attempt, kind=spec.kind, outcome=outcome, **told,
         inputs=tuple(Input(name=r.name, source=r.source) for r in spec.reads),
@@ -115,7 +120,8 @@ class Events(dict[Any, Any]):
     """Stands where Airflow collects what an Asset event will carry."""
 
     def __missing__(self, key: Any) -> SimpleNamespace:
-        self[key] = SimpleNamespace(extra={})
+        self[key] = SimpleNamespace(extra={}, added=[])
+        self[key].add = lambda asset, extra: self[key].added.append((asset, extra))
         return self[key]
 
 

@@ -40,6 +40,11 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("Batch", {"gate": "broken"}, "gate 'broken': .* is not JSON"),
     ("Batch", {"gate": "other"}, "is no Great Expectations 1.x suite"),
     ("Batch", {"writes": "flights.clean"}, "names no catalog"),
+    (
+        "Batch",
+        {"writes": "lake.a.b-c"},
+        "names no catalog.namespace.table of letters, digits",
+    ),
     ("Batch", {"writes": ""}, "name the table"),
     ("Train", {"writes": "models:/m"}, "no MLflow model name"),
     ("Batch", {"reads": {}}, "name at least one input"),

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from airflow.sdk import Asset, AssetAlias
 from stages import FakeProject, context, given
 
 from tidegate import operators
@@ -41,6 +42,7 @@ def make(project: FakeProject, **overrides: Any) -> Any:
         ({"keys": ["id"]}, "task 't': .*of a stream 'update'"),
         ({"mode": "merge", "keys": ["id"]}, "task 't': mode='merge'; a stream adds rows"),
         ({"dead_letters": "yes"}, "task 't': dead_letters='yes'"),
+        ({"asset_events": "all"}, "task 't': asset_events='all'; give 'attempt' or 'batch'"),
         ({"partition": {"ds": "{{ ds }}"}}, "leave partition out to append"),
         ({"reads": {"x": {"socket": "h:1", "schema": "a INT"}}}, "nobody listens to a TCP port"),
         ({"reads": {"x": {"socket": "h", "schema": "a INT"}}}, "give 'host:port'"),
@@ -145,3 +147,31 @@ def test_lines_by_tcp_lie_in_a_folder_of_their_own(project: FakeProject) -> None
     made.execute(around)
     (read,) = given(made, around).reads
     assert read.folder == f"{project.root}/spool/d.t/x"
+
+
+def test_an_event_tells_of_all_of_an_attempt(project: FakeProject) -> None:
+    project.submit_will(outcome="published")
+    made = make(project)
+    around = context(made)
+    made.execute(around)
+    assert made.outlets == [Asset("lake.a.b")]
+    assert around["outlet_events"][Asset("lake.a.b")].extra["snapshot_id"] == 7
+
+
+def test_an_event_tells_of_each_micro_batch_if_that_is_asked(project: FakeProject) -> None:
+    first = {"batch": 3, "rows": 60, "dead": 1, "verdict": "warn", "snapshot_id": 6, "batches": 2}
+    second = {"batch": 4, "rows": 40, "dead": 0, "verdict": "pass", "snapshot_id": 7, "batches": 1}
+    project.submit_will(outcome="published", events=[first, second])
+    other = Asset("lake.a.other")
+    made = make(project, asset_events="batch", outlets=[other])
+    # Of the Asset itself there would be one event more, of nothing in particular.
+    assert made.outlets == [other, AssetAlias("lake.a.b")]
+    around = context(made)
+    made.execute(around)
+    assert given(made, around).stream == Stream(asset_events="batch")
+    of_all = {"suite": "s", "run_id": "r1", "partition": {}}
+    assert set(around["outlet_events"]) == {AssetAlias("lake.a.b")}
+    assert around["outlet_events"][AssetAlias("lake.a.b")].added == [
+        (Asset("lake.a.b"), {**of_all, **first}),
+        (Asset("lake.a.b"), {**of_all, **second}),
+    ]

@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 from specs import spec
 
 from tidegate.contract import PathRead, StageSpec, Suite, TableRead, digest
+from tidegate.driver import check
 from tidegate.driver.check import Check, Schemas, in_order
 
 NOT_NULL = "expect_column_values_to_not_be_null"
@@ -38,9 +39,9 @@ class Project:
         return spec(**{**given, **changes})
 
     def told(self, stage: StageSpec) -> list[str]:
-        check = Check(self.spark, stage, self.tables)
-        check.run()
-        return [each.line for each in check.findings]
+        checked = Check(self.spark, stage, self.tables)
+        checked.run()
+        return [each.line for each in checked.findings]
 
 
 @pytest.fixture
@@ -115,6 +116,9 @@ def test_a_job_that_needs_rows_is_a_note_and_an_input_that_it_leaves_out_too(
     code = "def run(orders):\n    return orders.filter(str(orders.first()['id']))\n"
     (line,) = project.told(project.stage(code))
     assert line.startswith("note   d / t: unknown until it runs; on inputs without rows the job")
+    exits = "import sys\ndef run(orders):\n    sys.exit('no orders')\n"
+    (line,) = project.told(project.stage(exits))
+    assert "the job raised JobError: SystemExit: no orders (at " in line
     idle = "def run(spark):\n    return spark.range(3)\n"
     assert project.told(project.stage(idle)) == [
         "note   d / t: reads ['orders'] are opened, but run() does not ask for them"
@@ -136,6 +140,19 @@ def test_an_output_is_checked_against_its_table(project: Project) -> None:
         assert "is partitioned by nothing, not by ['amount']" in line
     finally:
         project.spark.sql("DROP TABLE lake.check.there PURGE")
+
+
+def test_a_job_that_ends_spark_is_an_error_that_names_what_is_not_checked_for_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "open_session", lambda _: project.spark)
+    monkeypatch.setattr(check, "is_down", lambda _: True)
+    first, second = project.stage(SAME), project.stage(SAME, "nope", writes="lake.check.next")
+    (finding,) = check.check([first, second])
+    assert finding.line == (
+        "error  d / t: its job ended Spark: it called stop(), or ran out of memory; build a plan "
+        "in it only, and check again; not checked: [d / t]"
+    )
 
 
 def test_an_unknown_catalog_is_an_error(project: Project) -> None:

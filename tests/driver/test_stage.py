@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from specs import spec
 
 from tidegate.contract import Report, Suite, digest, parse_read
+from tidegate.driver import attempt
 from tidegate.driver.__main__ import FAILED, HELD, run
 from tidegate.store import REPORT, AttemptFiles
 
@@ -350,6 +351,12 @@ BAD_JOBS: list[tuple[str, str, str, str]] = [
         "JobError",
         r"KeyError.*job.py:2",
     ),
+    (
+        "calls sys.exit",
+        "import sys\ndef run(orders):\n    sys.exit('nothing to do')",
+        "JobError",
+        r"SystemExit: nothing to do \(at job.py:3\)",
+    ),
     ("unknown column", "def run(orders):\n    return orders.select('nope')", "JobError", "nope"),
     (
         "bad cast",
@@ -358,10 +365,17 @@ BAD_JOBS: list[tuple[str, str, str, str]] = [
         r"CAST_INVALID_INPUT.* in CAST\(concat\(v, ",
     ),
     (
+        "bad cast of a column",
+        "def run(orders):\n    texts = orders.selectExpr(\"'x' AS v\")\n"
+        "    return texts.select(texts.v.cast('int').alias('v'))",
+        "DataError",
+        r"CAST_INVALID_INPUT.*\(at job.py:3\)",
+    ),
+    (
         "UDF raises",
         UDF_RAISES,
         "JobError",
-        "KeyError",
+        r"KeyError.*\(at job.py:4\)",
     ),
 ]
 
@@ -380,6 +394,14 @@ def test_a_bad_job_is_a_clear_error_and_nothing_is_published(
     assert not bench.exists() or bench.rows() == []
 
 
+def test_a_job_under_which_spark_died_leaves_no_report_for_the_log_says_of_what(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "has_died", lambda _: True)
+    with pytest.raises(FileNotFoundError, match=r"report\.json"):
+        bench.run("def run(orders):\n    raise OSError('Job 1 cancelled: Spark was shut down')")
+
+
 def test_another_partition_column_is_told_as_that_and_not_as_a_column_that_was_dropped(
     bench: Bench,
 ) -> None:
@@ -389,6 +411,11 @@ def test_another_partition_column_is_told_as_that_and_not_as_a_column_that_was_d
     assert report.failure is not None
     assert report.failure.type == "SpecError"
     assert "is partitioned by ['ds'], not by ['day']" in report.failure.message
+    code, report = bench.run(run_id="r3")
+    assert code == FAILED
+    assert report.failure is not None
+    assert "dropped ['ds']" in report.failure.message
+    assert "parts the table also by the task's partition=" in report.failure.message
 
 
 BAD_SQL = [

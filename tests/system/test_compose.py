@@ -5,8 +5,10 @@ is checked.
 """
 
 import json
+import os
 import re
 import subprocess
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -97,11 +99,12 @@ def test_spark_has_a_master_and_a_worker_that_finds_it(started: dict[str, dict[s
         assert "spark://spark-master:7077" in words(worker)
 
 
-def test_kafka_waits_for_its_profile_and_nothing_else_does(
+def test_what_the_live_dags_read_waits_for_its_profile_and_nothing_else_does(
     started: dict[str, dict[str, Any]],
 ) -> None:
     assert {name: s["profiles"] for name, s in started.items() if s.get("profiles")} == {
-        "kafka": ["kafka"]
+        "kafka": ["kafka"],
+        "weather-station": ["kafka"],
     }
 
 
@@ -129,6 +132,25 @@ def test_the_live_departures_read_the_broker_of_the_profile(
     image = (FILE.parent / "docker" / "airflow.Dockerfile").read_text(encoding="utf-8")
     (fetched,) = re.findall(r"--packages (\S+)", image)
     assert fetched in packages().split(",")
+
+
+def test_the_live_weather_listens_to_the_station_of_the_profile(
+    started: dict[str, dict[str, Any]],
+) -> None:
+    station = started["weather-station"]
+    dag = (FILE.parent / "dags" / "live_weather.py").read_text(encoding="utf-8")
+    (conn_id,) = set(re.findall(r"conn\.(\w+)\.", dag))
+    for name, service in started.items():
+        if name.startswith("airflow"):
+            given = json.loads(service["environment"][f"AIRFLOW_CONN_{conn_id.upper()}"])
+            assert given["host"] == station["hostname"], name
+            assert f"--port {given['port']}" in words(station), name
+    # What it is started with, it takes; and what it sends lies where it looks.
+    module = words(station).removeprefix("python -m ").split()[0]
+    assert callable(import_module(module).main)
+    mounts = dict(each.split(":")[:2] for each in station["volumes"])
+    assert {"./demo", "./landing"} == set(mounts)
+    assert set(map(os.path.dirname, mounts.values())) == {station["working_dir"]}
 
 
 def test_whatever_runs_a_stage_sees_the_same_folders_of_this_repository(

@@ -24,6 +24,8 @@ BY_HAND = [
     ([ABORTED, Fact("OutOfMemoryError", "Java heap space")], ResourceExhausted),
     # Executors and masters of their own: a local session has none to lose.
     ([Fact("SparkException", "executor exited with code 137")], ResourceExhausted),
+    # What a local Spark says that is about to die of the memory that a job's collect() takes.
+    ([Fact("SparkException", "Lost task 0.0: TaskResultLost (result lost)")], ResourceExhausted),
     ([Fact("SparkException", "ExecutorLostFailure (executor 1 exited)")], ClusterUnavailable),
     ([Fact("SparkException", "FetchFailed(BlockManagerId(1))")], ClusterUnavailable),
     ([Fact("SparkException", "All masters are unresponsive! Giving up.")], ClusterUnavailable),

@@ -2,7 +2,17 @@
 
 from builders import failing, report, spec
 
-from tidegate.contract import Flow, Judgement, MicroBatch, Output, Report, StageSpec, Stream
+from tidegate.contract import (
+    BatchEvent,
+    Flow,
+    Judgement,
+    MicroBatch,
+    Output,
+    Report,
+    StageSpec,
+    Stream,
+)
+from tidegate.contract.flow import MOST_EVENTS
 from tidegate.errors import GateClosed
 from tidegate.telling.card import card
 from tidegate.telling.green import green
@@ -47,7 +57,7 @@ def test_a_closed_batch_names_its_offsets_on_the_card() -> None:
     assert len(lines) <= 15
     assert "held: micro-batch 58 from s to e; the next run judges it anew" in text
     assert "1 micro-batches, 998 rows, 0 dead letters published before" in text
-    assert "checkpoint made anew: there is none" in text
+    assert "checkpoint made anew from the offsets on main: there is none" in text
 
 
 def test_a_report_of_a_stream_survives_its_json() -> None:
@@ -59,3 +69,17 @@ def test_a_spec_of_a_stream_survives_its_json_and_its_key_knows_no_run() -> None
     given = spec(kind="stream", mode="append", stream=Stream(max_per_batch=5))
     assert StageSpec.from_json(given.to_json()) == given
     assert "r1" not in given.key
+
+
+def test_beyond_the_most_events_the_two_oldest_become_one() -> None:
+    flow = Flow(query="q")
+    for number in range(MOST_EVENTS + 2):
+        verdict = "warn" if number == 1 else "pass"
+        event = BatchEvent(batch=number, rows=2, dead=1, verdict=verdict, snapshot_id=number + 70)
+        flow = flow.with_event(event)
+    assert len(flow.events) == MOST_EVENTS
+    oldest = BatchEvent(batch=2, rows=6, dead=3, verdict="warn", snapshot_id=72, batches=3)
+    assert flow.events[0] == oldest
+    assert [each.batch for each in flow.events] == list(range(2, MOST_EVENTS + 2))
+    given = report(kind="stream", flow=flow)
+    assert Report.from_json(given.to_json()) == given

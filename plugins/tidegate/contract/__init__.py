@@ -2,7 +2,7 @@
 
 from tidegate.contract.feeds import KafkaRead, SocketRead
 from tidegate.contract.finding import Finding, findings_as_json, findings_of_json
-from tidegate.contract.flow import Flow, MicroBatch
+from tidegate.contract.flow import BatchEvent, Flow, MicroBatch
 from tidegate.contract.jdbc import JdbcRead, password_key
 from tidegate.contract.judgement import (
     GRAVITY,
@@ -50,6 +50,7 @@ __all__ = [
     "RESERVED",
     "VARIABLE",
     "Attempt",
+    "BatchEvent",
     "Expectation",
     "Failure",
     "Finding",

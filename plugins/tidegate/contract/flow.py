@@ -1,11 +1,13 @@
 """What a report says of a stream: what was taken and published, and how far it is behind."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tidegate.contract.judgement import Verdict
 
 LAST = 20
 """How many of the last micro-batches a report names."""
+MOST_EVENTS = 1000
+"""So many events at most tell of the micro-batches of one attempt."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,23 @@ class MicroBatch:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BatchEvent:
+    """What an event of the table's Asset tells of a published micro-batch.
+
+    :param batch: its number; of several that one event is of, the last one's.
+    :param batches: how many the event is of.
+    :param snapshot_id: the one that holds it; of several, the last one's.
+    """
+
+    batch: int
+    rows: int
+    dead: int
+    verdict: Verdict
+    snapshot_id: int | None
+    batches: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class Flow:
     """What an attempt of a stream did.
 
@@ -39,6 +58,7 @@ class Flow:
     :param behind: by how many seconds, at the last micro-batch, if known.
     :param rebuilt: why the checkpoint was made anew from the offsets on main, if it was.
     :param last: the last micro-batches, at most twenty.
+    :param events: what is told of each published micro-batch, if that was asked.
     """
 
     query: str
@@ -51,3 +71,24 @@ class Flow:
     behind: float | None = None
     rebuilt: str | None = None
     last: tuple[MicroBatch, ...] = ()
+    events: tuple[BatchEvent, ...] = ()
+
+    def with_event(self, event: BatchEvent) -> "Flow":
+        """Return this flow with one more event; beyond the most, the two oldest become one."""
+        events = (*self.events, event)
+        if len(events) > MOST_EVENTS:
+            events = (_joined(events[0], events[1]), *events[2:])
+        return replace(self, events=events)
+
+
+def _joined(older: BatchEvent, newer: BatchEvent) -> BatchEvent:
+    verdict = newer.verdict
+    if "warn" in (older.verdict, newer.verdict):
+        verdict = "warn"
+    return replace(
+        newer,
+        rows=older.rows + newer.rows,
+        dead=older.dead + newer.dead,
+        verdict=verdict,
+        batches=older.batches + newer.batches,
+    )

@@ -2,10 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from tidegate.errors import SpecError, require
 
 AVAILABLE_NOW = "available_now"
+AssetEvents = Literal["attempt", "batch"]
+"""What each of a stream's events of its Asset is of."""
 _COMPACT = "such as '1 hour', or a whole number of micro-batches"
 _DURATION = re.compile(r"(?P<count>\d+) (?P<unit>second|minute|hour|day)s?")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
@@ -22,6 +25,8 @@ class Stream:
     :param dead_letters: whether rows that break a critical rule by themselves go to the dead
         letters, as long as their share is within the rule's ``mostly``.
     :param compact: after how many micro-batches, or how long, what the stream wrote is compacted.
+    :param asset_events: what each event of the table's Asset is of: a whole attempt, or a
+        micro-batch.
     :raises SpecError: if any of them cannot be, or they do not go together.
     """
 
@@ -30,6 +35,7 @@ class Stream:
     max_per_batch: int | None = None
     dead_letters: bool = False
     compact: int | str | None = None
+    asset_events: AssetEvents = "attempt"
 
     def __post_init__(self) -> None:
         ends = self.trigger == AVAILABLE_NOW
@@ -54,6 +60,8 @@ class Stream:
             f"compact={self.compact!r}; give {_COMPACT}, at least 1",
         )
         _ = self.compact_seconds
+        told = f"asset_events={self.asset_events!r}; give 'attempt' or 'batch'"
+        require(self.asset_events in get_args(AssetEvents), told)
 
     @property
     def every(self) -> str | None:

@@ -6,8 +6,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from tidegate.contract import StageSpec
-from tidegate.driver.attempt import settle_attempt, start
-from tidegate.driver.diagnose import diagnose
+from tidegate.driver.attempt import fail, settle_attempt, start
 from tidegate.driver.measures import measure
 from tidegate.driver.record import Record
 from tidegate.driver.session import die_with_parent, take_variables
@@ -20,24 +19,21 @@ FAILED = 70
 
 
 def run(spec: StageSpec, first_stage: int = 0) -> int:
-    """Run one attempt and leave its report behind; return 0 if and only if it went through."""
-    record = Record(spec)
+    """Run one attempt and leave its report behind; return 0 if and only if it went through.
+
+    :param first_stage: Spark's number of the first stage that is this attempt's.
+    """
+    record = Record(spec, first_stage)
     spark: SparkSession | None = None
     try:
         spark = start(spec, record)
         settled = settle_attempt(spec, spark, record)
         record.spark |= measure(spark, first_stage)
         record.save(settled.outcome, settled.output)
-    except Exception as error:  # the one place where anything at all becomes a report
-        discreet = spec.suite.has_pii
-        failure = diagnose(error, spark, spec.job, discreet=discreet)
-        raised = type(error).__name__
-        if discreet:  # a job names its classes as it likes
-            raised = failure.type
-        record.channel.say(f"failed in step {record.last_step}: {raised}")
-        if spark is not None:
-            record.spark |= measure(spark, first_stage)
-        record.save("failed", failure=failure)
+    except (Exception, SystemExit) as error:
+        # The one place where anything at all becomes a report. Also sys.exit(): a job that calls
+        # it would else be taken for a driver that somebody killed, and be tried again.
+        fail(spec, spark, record, error)
         return FAILED
     if settled.outcome == "held":
         return HELD

@@ -7,9 +7,12 @@ from secrets import token_hex
 from pyspark.sql import SparkSession
 
 from tidegate.contract import Output, StageSpec, Suite, digest, secrets_of
+from tidegate.driver.diagnose import diagnose
 from tidegate.driver.gate import open_gate
 from tidegate.driver.inputs import Opened, open_inputs
+from tidegate.driver.jvm import has_died
 from tidegate.driver.kinds import Loaded, load
+from tidegate.driver.measures import measure
 from tidegate.driver.record import Record
 from tidegate.driver.session import open_session
 from tidegate.driver.stream.attempt import StreamAttempt, bounded, only_source
@@ -17,6 +20,10 @@ from tidegate.driver.stream.letters import DeadLetters
 from tidegate.driver.targets import open_target
 from tidegate.driver.targets.settle import Settled, settle
 from tidegate.driver.targets.table.stream import StreamTable
+from tidegate.errors import DriverLost, JobError
+
+_UNEXPLAINED = (JobError.__name__, DriverLost.__name__)
+"""What a failure is taken for that no rule knows."""
 
 
 def start(spec: StageSpec, record: Record) -> SparkSession:
@@ -99,6 +106,25 @@ def settle_attempt(spec: StageSpec, spark: SparkSession, record: Record) -> Sett
                 output = job.produce(spark, opened.offered)
             undo.pop_all()
         return settle(begun, output, gate, record, publish=spec.publish)
+
+
+def fail(
+    spec: StageSpec, spark: SparkSession | None, record: Record, error: Exception | SystemExit
+) -> None:
+    """Report what ended an attempt, unless it is that Spark died."""
+    discreet = spec.suite.has_pii
+    failure = diagnose(error, spark, spec.job, discreet=discreet)
+    raised = type(error).__name__
+    if discreet:  # a job names its classes as it likes
+        raised = failure.type
+    record.channel.say(f"failed in step {record.last_step}: {raised}")
+    if spark is not None:
+        if failure.type in _UNEXPLAINED and has_died(spark):
+            # What of, exit code and log say, and they are read where there is no report. Mostly
+            # there is none anyway: the kernel kills this process once the JVM is gone.
+            return
+        record.spark |= measure(spark, record.first_stage)
+    record.save("failed", failure=failure)
 
 
 def fingerprint(spec: StageSpec, opened: Opened, job: Loaded) -> str:

@@ -31,6 +31,7 @@ from tidegate.contract import (
 from tidegate.driver.diagnose import diagnose
 from tidegate.driver.gate import Gate, open_gate
 from tidegate.driver.inputs import open_inputs
+from tidegate.driver.jvm import is_down
 from tidegate.driver.kinds import load
 from tidegate.driver.kinds.job import arguments, load_run
 from tidegate.driver.session import die_with_parent, open_session
@@ -152,7 +153,7 @@ class Check:
             yield
         except UnknownYet as unknown:
             self._note(str(unknown))
-        except Exception as error:  # a job raises anything, and each is a finding
+        except (Exception, SystemExit) as error:  # a job raises anything; each is a finding
             self._diagnosed(diagnose(error, self._spark, self._spec.job))
 
     def _diagnosed(self, failure: Failure) -> None:
@@ -164,14 +165,10 @@ class Check:
             self._note(f"unknown until it runs; on inputs without rows the job raised {told}")
 
     def _wrong(self, told: str) -> None:
-        self.findings.append(Finding(where=self._where, told=told))
+        self.findings.append(Finding(where=_where(self._spec), told=told))
 
     def _note(self, told: str) -> None:
-        self.findings.append(Finding(where=self._where, told=told, wrong=False))
-
-    @property
-    def _where(self) -> str:
-        return f"{self._spec.attempt.dag_id} / {self._spec.attempt.task_id}"
+        self.findings.append(Finding(where=_where(self._spec), told=told, wrong=False))
 
 
 def require_all(frames: Mapping[str, DataFrame], spec: StageSpec) -> None:
@@ -216,11 +213,26 @@ def check(specs: Sequence[StageSpec]) -> list[Finding]:
     spark = open_session(replace(specs[0], conf=conf))
     tables: Schemas = {}
     findings: list[Finding] = []
-    for spec in in_order(specs):
+    ordered = in_order(specs)
+    for done, spec in enumerate(ordered, start=1):
         stage = Check(spark, spec, tables)
         stage.run()
         findings += stage.findings
+        if is_down(spark):
+            findings.append(_ended(spec, ordered[done:]))
+            break
     return findings
+
+
+def _ended(spec: StageSpec, unchecked: Sequence[StageSpec]) -> Finding:
+    """Say which stage left no Spark to check the others with: an error, as they may be wrong."""
+    told = "its job ended Spark: it called stop(), or ran out of memory; build a plan in it only"
+    left = ", ".join(map(_where, unchecked))
+    return Finding(where=_where(spec), told=f"{told}, and check again; not checked: [{left}]")
+
+
+def _where(spec: StageSpec) -> str:
+    return f"{spec.attempt.dag_id} / {spec.attempt.task_id}"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from tidegate.contract import Failure
 from tidegate.driver.jvm import java_causes
-from tidegate.driver.withheld import behind, job_line, withhold
+from tidegate.driver.withheld import behind, job_place, withhold
 from tidegate.errors import DriverLost, JobError, TidegateError
 from tidegate.failures import rule_of
 from tidegate.rules import Fact
@@ -53,7 +53,7 @@ def diagnose(
 def _found_out(error: BaseException, spark: SparkSession | None, job: str | None) -> Failure:
     chain = chain_of(error, spark)
     decisive = decisive_of(chain)
-    where = job_line(error, job)
+    where = job_place(error, job)
     line = _line(decisive)
     message = line[:_LONGEST]
     if where:

@@ -28,7 +28,7 @@ def withhold(failure: Failure, error: BaseException, decisive: Fact, job: str | 
     :param job: the job file, whose own line is told.
     """
     at_job = job_line(error, job)
-    where = at_job or _told_line(error, job)
+    where = job_place(error, job)
     condition = _only(_CONDITION, decisive.condition)
     sqlstate = _only(_SQLSTATE, decisive.sqlstate)
     message = own_text(error, at_job)
@@ -73,6 +73,11 @@ def frames(error: BaseException) -> str:
             told.append(f"  {frame.filename}, line {frame.lineno}, in {frame.name}")
         told.append(_only(_NAME, type(each).__name__) or "an error")
     return "\n".join(told[-_FRAMES:])
+
+
+def job_place(error: BaseException, job: str | None) -> str | None:
+    """Return the line of the job file that ``error`` comes from: passed, or told by the engine."""
+    return job_line(error, job) or _told_line(error, job)
 
 
 def job_line(error: BaseException, job: str | None) -> str | None:

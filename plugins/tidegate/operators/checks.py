@@ -151,8 +151,8 @@ class Checks:
             self.require(_MODEL.fullmatch(str(writes)), told)
         else:
             told = (
-                f"writes={writes!r} names no catalog; write catalog.namespace.table, such as "
-                "'lake.shop.orders', of letters, digits and '_'"
+                f"writes={writes!r} names no catalog.namespace.table of letters, digits and '_', "
+                "such as 'lake.shop.orders'"
             )
             self.require(is_table(str(writes)), told)
 

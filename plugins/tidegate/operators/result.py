@@ -1,7 +1,7 @@
 """What a stage that went through hands on to other tasks: by XCom, and by its Asset's event."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from tidegate.contract import KINDS, Report, StageSpec, TableRead, read_as_json
@@ -29,6 +29,14 @@ def result_of(spec: StageSpec, report: Report) -> dict[str, Any]:
         "partition": dict(spec.partition),
         "report": str(AttemptFiles(spec.folder).path(REPORT)),
     }
+
+
+def batch_events(result: Mapping[str, Any], report: Report) -> Iterator[dict[str, Any]]:
+    """Yield what the Asset event of each published micro-batch tells, oldest first."""
+    if report.flow is None:
+        return
+    for event in report.flow.events:
+        yield {key: result[key] for key in EXTRA} | asdict(event)
 
 
 def reads_of(reads: Any, task_id: str) -> Any:

@@ -6,19 +6,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from tidegate.contract import Attempt, Report, StageSpec, scrub
 from tidegate.errors import ResourceExhausted, SpecError, TidegateError
 from tidegate.settings import warmth
-from tidegate.store import DRIVERS_SPEC, KEYTAB, LOG, PAGE, SPEC, AttemptFiles, Store
-from tidegate.submit.protocol import Listener, Order, Submission
+from tidegate.store import DRIVERS_SPEC, KEYTAB, LOG, PAGE, SPEC, TICKET, AttemptFiles, Store
+from tidegate.submit.protocol import Listener, Order, Submission, Ticket
 from tidegate.submit.secrets import Settings
-from tidegate.submit.ways import submission
+from tidegate.submit.shared import reached
+from tidegate.submit.ways import lasting, resumed, submission
 from tidegate.telling.card import card, refusal
 from tidegate.telling.green import green, head
 from tidegate.telling.outcome import UNBELIEVABLE, error_of, read_report
 from tidegate.telling.page import page, tries_around
 
+Way = TypeVar("Way", bound=Submission)
 log = logging.getLogger(__name__)
 
 
@@ -52,6 +55,7 @@ class StageRun:
         self._store = store
         self._secrets = settings.secrets
         self._files = AttemptFiles(spec.folder)
+        self._log_file = store.below(self._files, LOG)
         self.report: Report | None = None
         self._order = Order(
             spec=spec,
@@ -69,33 +73,67 @@ class StageRun:
         :return: the report of an attempt that went through.
         :raises TidegateError: of the class the report names, after the failure card.
         """
-        log_file = self._store.below(self._files, LOG)
-        for line in head(self._spec, self._store.root, log_file):
+        with self._told():
+            self._prepare()
+            report = self._outcome(self._begun(submission(self._order)))
+        for line in green(report):
             log.info("%s", line)
+        return report
+
+    def let_go(self) -> Ticket:
+        """Have a cluster take the attempt's driver; return what it is known by.
+
+        :raises TidegateError: if it does not, after the failure card.
+        """
+        with self._told():
+            self._prepare()
+            order = replace(self._order, lets_go=True)
+            ticket = self._begun(lasting(order)).let_go()
+            with reached(TICKET):
+                self._store.common(self._spec.attempt).write(TICKET, ticket.to_json())
+        return ticket
+
+    def resume(self, ticket: Ticket) -> Report:
+        """Follow a driver that was let go to its end, and log the rest of the story.
+
+        :return: the report of an attempt that went through.
+        :raises TidegateError: of the class the report names, after the failure card.
+        """
+        with self._told():
+            with reached(LOG):
+                self._files.keep()
+                self._store.bring(self._spec.attempt, LOG)  # of the worker that submitted it
+            self._submission = resumed(self._order, ticket)
+            report = self._outcome(self._submission)
+        for line in green(report):
+            log.info("%s", line)
+        return report
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Log a card of what fails in this block; leave the files to whoever reads them next."""
         try:
-            report = self._attempt()
+            yield
         except TidegateError as error:
-            for line in card(self._spec, error, self.report, log_file):
+            for line in card(self._spec, error, self.report, self._log_file):
                 log.error("%s", line)
             raise
         finally:
             self._keep_page()
             self._forget_secrets()
             self._leave()
-        for line in green(report):
-            log.info("%s", line)
-        return report
 
     def kill(self) -> None:
         """End the attempt."""
         if self._submission is not None:
             self._submission.end()
 
-    def _attempt(self) -> Report:
-        self._prepare()
-        way = submission(self._order)
+    def _begun(self, way: Way) -> Way:
         self._submission = way
         way.start()
+        return way
+
+    def _outcome(self, way: Submission) -> Report:
         exit_code = way.follow()
         # An earlier try's driver that still ran is this try's too, and so is its report.
         self.report = read_report(replace(self._spec, attempt=way.attempt))
@@ -113,6 +151,8 @@ class StageRun:
 
     def _prepare(self) -> None:
         """Lay out the attempt's folder; an earlier try's that was killed loses its secrets."""
+        for line in head(self._spec, self._store.root, self._log_file):
+            log.info("%s", line)
         try:
             for files in self._store.earlier(self._spec.attempt):
                 _forget(files, self._secrets)

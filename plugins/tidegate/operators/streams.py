@@ -2,13 +2,20 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tidegate.contract import Read, SocketRead, Stream, parse_read
+from airflow.sdk import Asset, AssetAlias
+
+from tidegate.contract import Read, Report, SocketRead, StageSpec, Stream, parse_read
 from tidegate.contract.feeds import check_apart
-from tidegate.contract.stream import AVAILABLE_NOW
+from tidegate.contract.stream import AVAILABLE_NOW, AssetEvents
 from tidegate.operators.base import StageOperator
 from tidegate.operators.checks import Checks
+from tidegate.operators.mapped import listing
+from tidegate.operators.result import batch_events
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 
 class StreamStageOperator(StageOperator):
@@ -28,11 +35,14 @@ class StreamStageOperator(StageOperator):
         ``<table>__dead_letters``, as long as their share is within its ``mostly``.
     :param compact: after how long (``1 hour``) or how many micro-batches the small files that the
         stream wrote are made into few, in a commit of its own.
+    :param asset_events: ``attempt`` (one event of the table's Asset for all of an attempt), or
+        ``batch`` (one for each published micro-batch, when the attempt has ended well).
     """
 
     kind = "stream"
     template_fields = (*StageOperator.template_fields, "run_for")
 
+    @listing(asset_events="attempt")
     def __init__(
         self,
         *,
@@ -48,11 +58,15 @@ class StreamStageOperator(StageOperator):
         self.max_per_batch = max_per_batch
         self.dead_letters = dead_letters
         self.compact = compact
+        self.asset_events: AssetEvents = kwargs.pop("asset_events", "attempt")
         # Rows are added, and no run is a unit of it: `replace` would lose all but the last batch.
         kwargs.setdefault("mode", "append")
         # Of two runs at a time, the newer one would fence the other off.
         kwargs.setdefault("max_active_tis_per_dag", 1)
         super().__init__(**kwargs)
+        if self.asset_events == "batch":
+            # Of an Asset that is an outlet itself, Airflow takes one event a task, and no more.
+            self.outlets = [_alias_for(each, self.writes) for each in self.outlets]
 
     @property
     def stream(self) -> Stream:
@@ -66,6 +80,7 @@ class StreamStageOperator(StageOperator):
             max_per_batch=self.max_per_batch,
             dead_letters=self.dead_letters,
             compact=self.compact,
+            asset_events=self.asset_events,
         )
 
     def opened(self) -> tuple[list[Read], dict[str, str]]:  # noqa: D102
@@ -78,6 +93,15 @@ class StreamStageOperator(StageOperator):
             return read
         spool = read.spool or f"spool/{self.dag_id}.{self.task_id}/{read.name}"
         return replace(read, spool=str(self._project.root / spool))
+
+    def hand_on(self, spec: StageSpec, report: Report, context: "Context") -> dict[str, Any]:
+        """Return what other tasks get, and tell the Asset of each micro-batch if that was asked."""
+        result = super().hand_on(spec, report, context)
+        alias = AssetAlias(str(self.writes))
+        if alias in self.outlets:
+            for extra in batch_events(result, report):
+                context["outlet_events"][alias].add(Asset(str(self.writes)), extra=extra)
+        return result
 
     def check(self, *, rendered: bool = False) -> None:  # noqa: D102
         super().check(rendered=rendered)
@@ -110,6 +134,13 @@ class StreamStageOperator(StageOperator):
         for name, value in self.reads.items():
             if checks.is_known(value):
                 yield parse_read(name, value)
+
+
+def _alias_for(outlet: object, writes: str | None) -> object:
+    """Return an alias of a table's own Asset; any other outlet as it is."""
+    if isinstance(outlet, Asset) and outlet.name == writes:
+        return AssetAlias(outlet.name)
+    return outlet
 
 
 def is_stream(value: object) -> bool:

@@ -6,7 +6,7 @@ from tidegate.store import SPEC
 from tidegate.submit.cluster import Cluster
 from tidegate.submit.lost import lost
 from tidegate.submit.process import SparkSubmit
-from tidegate.submit.protocol import Order, Ticket
+from tidegate.submit.protocol import Order
 from tidegate.submit.secrets import shown_variables
 from tidegate.submit.told import Told
 
@@ -32,14 +32,6 @@ class ClientSubmission:
         """
         conf = shown_variables(self._order.settings, self._cluster.master)
         self.process.prepare(str(self._order.files.path(SPEC)), self._order.settings.shown, conf)
-
-    def let_go(self) -> Ticket:
-        """Refuse: it would end with the task."""
-        raise NotImplementedError
-
-    def resume(self, ticket: Ticket) -> None:
-        """Refuse: there is none."""
-        raise NotImplementedError
 
     def follow(self) -> int:
         """Submit the driver and wait; return spark-submit's exit code."""

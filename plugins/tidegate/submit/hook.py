@@ -86,15 +86,16 @@ def look_up(spark: Mapping[str, Any]) -> Any:
     conn_id = spark.get("conn_id", "spark_default")
     try:
         return BaseHook.get_connection(conn_id)
-    except AirflowNotFoundException as missing:
-        # The provider would submit to a silent default, `yarn`, instead.
+    except AirflowNotFoundException:
+        # The provider would submit to a silent default, `yarn`, instead. Airflow's own error says
+        # no more, in a second traceback.
         raise SpecError(
             f"there is no Airflow connection {conn_id!r}. For Spark on this machine: "
             f"airflow connections add {conn_id} --conn-type spark --conn-host 'local[*]'; "
             "for a cluster use its master (spark://host:7077, yarn, k8s://…); "
             f"without Airflow's server: export AIRFLOW_CONN_{conn_id.upper()}="
             """'{"conn_type": "spark", "host": "local[*]"}'"""
-        ) from missing
+        ) from None
 
 
 def connection_of(hook: Any) -> Mapping[str, Any]:

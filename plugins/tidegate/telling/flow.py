@@ -14,7 +14,7 @@ def flow_lines(flow: Flow | None) -> list[str]:
         return []
     totals = (
         f"{_counted(flow)}; {flow.taken:,} messages read, {flow.skipped} micro-batches were "
-        f"on main already{_behind(flow)}{_rebuilt(flow)}"
+        f"on main already{_then(', lag ', lag(flow))}{_then('; checkpoint ', rebuilt(flow))}"
     )
     lines = wrapped(totals, _ROOM, 3)
     for batch in flow.last[-1:]:
@@ -30,7 +30,21 @@ def stopped_at(flow: Flow | None) -> list[str]:
     # Of a stream that failed, the last is a published one; of a closed gate, the one that is held.
     closed = [batch for batch in flow.last[-1:] if batch.verdict == "closed"]
     told += [f"held: {offsets(batch)}; the next run judges it anew" for batch in closed]
-    return [*told, *filter(None, [_rebuilt(flow).removeprefix("; ")])]
+    return [*told, *filter(None, [_then("checkpoint ", rebuilt(flow))])]
+
+
+def lag(flow: Flow) -> str:
+    """Return how far a stream was behind when it ended; nothing if that is not known."""
+    if flow.lag is None:
+        return ""
+    return f"{flow.lag:,} messages, {flow.behind or 0:,.0f} s behind"
+
+
+def rebuilt(flow: Flow) -> str:
+    """Return what was done to the checkpoint, and why; nothing if it was as main said."""
+    if flow.rebuilt is None:
+        return ""
+    return f"made anew from the offsets on main: {flow.rebuilt}"
 
 
 def offsets(batch: MicroBatch) -> str:
@@ -43,16 +57,10 @@ def _counted(flow: Flow) -> str:
     return f"{flow.batches:,} micro-batches, {flow.rows:,} rows, {flow.dead:,} dead letters"
 
 
-def _behind(flow: Flow) -> str:
-    if flow.lag is None:
+def _then(lead: str, told: str) -> str:
+    if not told:
         return ""
-    return f", lag {flow.lag:,} messages, {flow.behind or 0:,.0f} s behind"
-
-
-def _rebuilt(flow: Flow) -> str:
-    if flow.rebuilt is None:
-        return ""
-    return f"; checkpoint made anew: {flow.rebuilt}"
+    return f"{lead}{told}"
 
 
 def _told(batch: MicroBatch) -> str:

@@ -5,7 +5,8 @@ borrowed and what is lost without it; ``tests/driver/test_borrowed.py`` touches 
 What has a subject of its own lies beside: the plans of SQL, the catalogs' own ways to make tables.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -61,6 +62,20 @@ def frame_of(spark: SparkSession, rdd: Any, encoder: Any) -> DataFrame:
     alone; without it, every row of a graph's result would pass through Python.
     """
     return DataFrame(java_session(spark).createDataset(rdd, encoder).toDF(), spark)
+
+
+def local_texts(spark: SparkSession, texts: Sequence[str | None]) -> DataFrame:
+    """Return a frame of one column of text, which Spark looks at without a job.
+
+    Borrowed (``createDataset``, Jackson) because PySpark's own ``createDataFrame`` makes an RDD of
+    what it is given, unless pyarrow is there; without it, to look at a few values costs a job.
+    """
+    jvm = jvm_of(spark)
+    kind = jvm.java.lang.Class.forName("java.util.ArrayList")
+    # One call, not one a text.
+    told = jvm.com.fasterxml.jackson.databind.ObjectMapper().readValue(json.dumps(texts), kind)
+    frame = java_session(spark).createDataset(told, jvm.org.apache.spark.sql.Encoders.STRING())
+    return DataFrame(frame.toDF(), spark)
 
 
 def row_encoder(frame: DataFrame) -> Any:
@@ -180,6 +195,15 @@ def is_down(spark: SparkSession) -> bool:
         return context is None or bool(context.sc().isStopped())
     except (Py4JError, OSError):  # nobody answers: it is down
         return True
+
+
+def has_died(spark: SparkSession) -> bool:
+    """Tell whether Spark is down and no Python has stopped it: its JVM is going, or gone.
+
+    Borrowed (``_jsc``) because it is None once Python has stopped Spark; without it, a driver that
+    runs out of memory in a job's ``collect()`` would be the job's fault, and never be retried.
+    """
+    return spark.sparkContext._jsc is not None and is_down(spark)
 
 
 def java_causes(error: BaseException, spark: SparkSession | None) -> Iterator[Fact]:

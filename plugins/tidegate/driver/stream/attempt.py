@@ -102,6 +102,7 @@ class StreamAttempt:
             compaction=self._compaction(),
             last=last,
             flow=Flow(query="", rebuilt=why),
+            events=self._stream.asset_events == "batch",
         )
 
     def _compaction(self) -> Compaction:

@@ -8,7 +8,7 @@ from time import monotonic
 
 from pyspark.sql import DataFrame
 
-from tidegate.contract import Flow, Judgement, MicroBatch
+from tidegate.contract import BatchEvent, Flow, Judgement, MicroBatch
 from tidegate.contract.flow import LAST
 from tidegate.driver.gate import Gate
 from tidegate.driver.record import Record
@@ -31,6 +31,7 @@ class Batches:
     """Settles micro-batches, one at a time, until it is told to stop or a gate closes.
 
     :param last: the mark of the last one on main, None before the first.
+    :param events: whether each published one is to be told by an event of its own.
     """
 
     table: StreamTable
@@ -41,6 +42,7 @@ class Batches:
     compaction: Compaction
     last: Mark | None
     flow: Flow
+    events: bool = False
     settled: Settled | None = None
     failed: Exception | None = None
     _turn: Lock = field(default_factory=Lock)
@@ -138,10 +140,22 @@ class Batches:
         if settled.outcome == "published":
             flow = replace(flow, batches=flow.batches + 1, rows=flow.rows + rows)
             flow = replace(flow, dead=flow.dead + batch.dead)
+            if self.events:
+                flow = flow.with_event(_event(batch, settled.output.version))
         self.flow = replace(flow, last=(*flow.last, batch)[-LAST:])
         if verdict != "pass":
             at = ", ".join(mark.end)
             self.record.channel.say(f"batch {mark.number}: {rows:,} rows, {verdict}, up to {at}")
+
+
+def _event(batch: MicroBatch, snapshot: int | None) -> BatchEvent:
+    return BatchEvent(
+        batch=batch.number,
+        rows=batch.rows,
+        dead=batch.dead,
+        verdict=batch.verdict,
+        snapshot_id=snapshot,
+    )
 
 
 class _Kept:

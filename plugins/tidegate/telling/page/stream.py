@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tidegate.contract import Flow, MicroBatch, brief
+from tidegate.telling.flow import lag, rebuilt
 from tidegate.telling.page.facts import Fact, given
 
 _LONGEST_OFFSETS = 400
@@ -36,7 +37,7 @@ def stream_facts(flow: Flow | None) -> list[Fact]:
         ("Dead letters", f"{flow.dead:,}"),
         ("Passed over", f"{flow.skipped:,} that were on main already"),
     ]
-    return [*facts, *given(("Lag", _lag(flow)), ("Checkpoint", _rebuilt(flow)))]
+    return [*facts, *given(("Lag", lag(flow)), ("Checkpoint", rebuilt(flow)))]
 
 
 def batch_rows(flow: Flow | None) -> list[BatchRow]:
@@ -61,15 +62,3 @@ def _row(batch: MicroBatch) -> BatchRow:
 
 def _offsets(texts: tuple[str, ...]) -> str:
     return brief("; ".join(texts), _LONGEST_OFFSETS)
-
-
-def _lag(flow: Flow) -> str:
-    if flow.lag is None:
-        return ""
-    return f"{flow.lag:,} messages, {flow.behind or 0:,.0f} s behind"
-
-
-def _rebuilt(flow: Flow) -> str:
-    if flow.rebuilt is None:
-        return ""
-    return f"made anew from the offsets on main: {flow.rebuilt}"

@@ -101,8 +101,8 @@ def fit(frame: DataFrame, table: StructType, name: str) -> tuple[DataFrame, list
     require(
         not missing,
         f"{name}: the job dropped {missing}; it returned {frame.columns}. Readers count on "
-        "every column: bring it back, or drop it from the table first (ALTER TABLE "
-        f"{name} DROP COLUMN …)",
+        "every column: bring it back (one that parts the table also by the task's partition=), or "
+        f"drop it from the table first (ALTER TABLE {name} DROP COLUMN …)",
     )
     retyped = []
     for field in table.fields:

@@ -263,9 +263,11 @@ class FencedTable:
             return fenced_off(table.name, now, self.place.branch)
         for line in str(error).splitlines():
             if OUTSIDE in line:
-                row = line.partition(f"{OUTSIDE}: ")[2][:160]
+                row = line.partition(f"{OUTSIDE}: ")[2].partition(" SQLSTATE: ")[0][:160]
                 return JobError(
-                    OUTSIDE, quote=f"{row}; this stage writes {dict(self.spec.partition)}"
+                    f"{table.name}: {OUTSIDE}",
+                    quote=f"{row}; it writes {dict(self.spec.partition)}: leave such rows out, or "
+                    "the column, which is then added",
                 )
         return None
 
