@@ -7,6 +7,7 @@ table then goes on with the next one.
 import os
 import re
 import sys
+import tempfile
 import time
 from functools import partial
 from pathlib import Path
@@ -72,6 +73,8 @@ def main() -> None:
     reuses = int(sys.argv[1]) if len(sys.argv) > 1 else REUSES
     rows = []
     with project() as folder:
+        # Tasks are forks: they look for drivers here, and not among those of this machine.
+        tempfile.tempdir = str(folder)
         os.environ["TMPDIR"] = str(folder)
         doors = folder / f"tidegate-{os.getuid()}"
         try:
