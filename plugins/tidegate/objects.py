@@ -1,5 +1,6 @@
 """Attempts' files where all machines reach them, by Airflow's object storage and its connection."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -89,6 +90,15 @@ class ObjectFiles:
         if path.exists():
             path.unlink()
         path.fs.mv(aside.path, path.path)
+
+    def discard(self, folder: str) -> None:
+        """Remove a folder with all that is in it, if it is there.
+
+        :raises OSError: if it cannot be removed.
+        """
+        path = self._path(folder)
+        with suppress(FileNotFoundError):
+            path.fs.rm(path.path, recursive=True)
 
     def _path(self, name: str) -> "ObjectStoragePath":
         from airflow.sdk import ObjectStoragePath

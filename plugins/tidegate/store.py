@@ -10,6 +10,7 @@ trusts. Within it, nothing is followed that somebody else laid there.
 """
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -41,6 +42,7 @@ LOG = "spark.log"
 """Spark's whole output."""
 LONGEST = 16 * 1024 * 1024
 """The most bytes that are read of a file; a report of a thousand expectations has two million."""
+_UPLOADS = "driver=uploads"
 _LONGEST_NAME = 200
 """Bytes; file systems take 255, and a file being written has a longer name."""
 
@@ -67,6 +69,12 @@ class Files(Protocol):
         """Write a file, whole or not at all.
 
         :raises OSError: if it cannot be written.
+        """
+
+    def discard(self, folder: str) -> None:
+        """Remove a folder with all that is in it, if it is there.
+
+        :raises OSError: if it cannot be removed.
         """
 
 
@@ -183,6 +191,14 @@ class AttemptFiles:
         """Remove a file, if it is there."""
         self.path(name).unlink(missing_ok=True)
 
+    def discard(self, folder: str) -> None:
+        """Remove a folder with all that is in it, if it is there.
+
+        :raises OSError: if it cannot be removed.
+        """
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.path(folder))
+
     def _open(self, name: str, flags: int) -> int:
         return os.open(self.path(name), flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
@@ -210,6 +226,17 @@ class Store:
             return self.shared.files(_place(attempt))
         if self.root.startswith("file://"):
             return self.files(attempt)
+        return None
+
+    def uploads(self) -> Files | None:
+        """Return where applications' files wait for their drivers, as :meth:`shared_files` does.
+
+        Not beside an attempt's: Spark takes the name of a run apart, and finds no ``%3A`` again.
+        """
+        if self.shared is not None:
+            return self.shared.files(_UPLOADS)
+        if self.root.startswith("file://"):
+            return AttemptFiles(f"{self.root.rstrip('/')}/{_UPLOADS}")
         return None
 
     def leave(self, attempt: Attempt) -> None:

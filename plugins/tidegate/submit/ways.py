@@ -3,6 +3,7 @@
 from tidegate.submit.client import ClientSubmission
 from tidegate.submit.cluster import cluster_of
 from tidegate.submit.hook import look_up
+from tidegate.submit.kubernetes.submission import KubernetesSubmission
 from tidegate.submit.protocol import Order, Submission
 from tidegate.submit.yarn.submission import YarnSubmission
 
@@ -14,6 +15,8 @@ def submission(order: Order) -> Submission:
     """
     spark = order.settings.shown
     cluster = cluster_of(look_up(spark), spark)
-    if cluster.is_remote:
-        return YarnSubmission(order, cluster)
-    return ClientSubmission(order, cluster)
+    if not cluster.is_remote:
+        return ClientSubmission(order, cluster)
+    if cluster.manager == "kubernetes":
+        return KubernetesSubmission(order, cluster)
+    return YarnSubmission(order, cluster)

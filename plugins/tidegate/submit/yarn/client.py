@@ -32,6 +32,11 @@ _SECONDS = 90
 """How long a call may take before the ResourceManager counts as out of reach."""
 
 
+def tag_of(digest: str) -> str:
+    """Return the tag that an application with this digest bears; YARN takes 100 plain letters."""
+    return f"tidegate:{digest}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Application:
     """What YARN says of an application."""
@@ -66,11 +71,12 @@ class Yarn:
         self._program = str(Path(found).with_name("spark-class"))
         self._web = web or _web_address(environment)
 
-    def find(self, tag: str) -> str | None:
-        """Return the id of the newest application with this tag that has not ended.
+    def find(self, digest: str) -> str | None:
+        """Return the id of the newest application with this digest that has not ended.
 
         :raises ClusterUnavailable: if YARN does not say.
         """
+        tag = tag_of(digest)
         if self._web:
             asked = {"applicationTags": tag, "states": ",".join(ACTIVE)}
             answer = self._get(f"apps?{urlencode(asked)}")

@@ -8,18 +8,13 @@ from tidegate.contract import Attempt
 from tidegate.errors import ClusterUnavailable, TidegateError
 from tidegate.store import DOCS, DRIVERS_SPEC, REPORT, SPEC, TOLD
 from tidegate.submit.cluster import Cluster
+from tidegate.submit.earlier import left_running
+from tidegate.submit.elsewhere import arguments, digest_of, fetch, place_of, travelling
 from tidegate.submit.process import SparkSubmit
 from tidegate.submit.protocol import Order
 from tidegate.submit.told import Told
 from tidegate.submit.yarn.client import Application, Yarn
-from tidegate.submit.yarn.earlier import left_running
-from tidegate.submit.yarn.order import (
-    arguments,
-    conf_of,
-    place_of,
-    tag_of,
-    write_spec,
-)
+from tidegate.submit.yarn.order import conf_of
 from tidegate.submit.yarn.reasons import lost_on_yarn
 
 _POLL_SECONDS = 5
@@ -68,7 +63,7 @@ class YarnSubmission:
         """
         order = self._order
         there = place_of(order, order.spec.attempt)
-        write_spec(order, there)
+        order.files.write(DRIVERS_SPEC, travelling(order, there).to_json())
         self._process.prepare(DRIVERS_SPEC, arguments(order), conf_of(order, self._cluster.master))
         self._yarn = Yarn(
             self._process.binary, self._process.environment, self._cluster.resource_manager
@@ -101,7 +96,7 @@ class YarnSubmission:
             self._is_over = True
         finally:
             self.end()
-        self._fetch(REPORT, DOCS, TOLD)
+        fetch(self._order, self._attempt, REPORT, DOCS, TOLD)
         self._told.look()
         if not was_ended:
             self._take_log()
@@ -117,7 +112,8 @@ class YarnSubmission:
         self._process.end()
         # What cannot be ended now, a retry finds by its tag, and the fence keeps out.
         with suppress(ClusterUnavailable):
-            found = self._application or self._submitted() or self._yarn.find(tag_of(self._attempt))
+            named = self._application or self._submitted()
+            found = named or self._yarn.find(digest_of(self._attempt))
             if found:
                 self._yarn.kill(found)
 
@@ -139,7 +135,7 @@ class YarnSubmission:
         if self._yarn is None or self._is_over:
             return None
         with suppress(ClusterUnavailable):  # spark-submit's own log says why
-            return self._yarn.find(tag_of(self._attempt))
+            return self._yarn.find(digest_of(self._attempt))
         return None
 
     def _wait(self) -> int:
@@ -179,28 +175,8 @@ class YarnSubmission:
         if monotonic() - self._fetched > _POLL_SECONDS:
             self._fetched = monotonic()
             with suppress(ClusterUnavailable):  # the next look tells it
-                self._fetch(TOLD)
+                fetch(self._order, self._attempt, TOLD)
         self._told.look()
-
-    def _fetch(self, *names: str) -> None:
-        """Bring what the driver left to this machine, if it is not there anyway.
-
-        :raises ClusterUnavailable: if its place cannot be read.
-        """
-        there = place_of(self._order, self._attempt)
-        here = self._order.files
-        if there.uri == here.uri:
-            return
-        for name in names:
-            try:
-                here.write(name, there.read(name))
-            except (FileNotFoundError, NotADirectoryError):
-                continue  # it left none
-            except (OSError, ValueError) as failed:
-                raise ClusterUnavailable(
-                    f"[tidegate] reports_dir: {name} of the driver cannot be read",
-                    quote=str(failed),
-                ) from failed
 
     def _take_log(self) -> None:
         """Add the driver's own log to spark-submit's, once YARN has gathered it."""
