@@ -4,8 +4,11 @@ Airflow loads this by the name that :mod:`tidegate.provider` gives, when a path 
 first used.
 """
 
+from functools import partial
 from typing import Any
 
+_SECONDS = 60
+"""How long HDFS may take for an answer; fsspec would wait for good, and the task with it."""
 schemes = ["hdfs"]
 
 
@@ -18,6 +21,7 @@ def get_fs(conn_id: str | None, storage_options: dict[str, Any] | None = None) -
     :raises ValueError: without a connection.
     """
     from airflow.sdk.bases.hook import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
     from fsspec.implementations.webhdfs import WebHDFS
 
     if not conn_id:
@@ -25,8 +29,11 @@ def get_fs(conn_id: str | None, storage_options: dict[str, Any] | None = None) -
             "hdfs:// needs the NameNode's HTTP address: name an Airflow connection that has it as "
             "host and port (hdfs://my_connection@namenode:8020/folder)"
         )
-    found = BaseHook.get_connection(conn_id)
-    return WebHDFS(
+    try:
+        found = BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException as missing:
+        raise ValueError(f"there is no Airflow connection {conn_id!r}") from missing
+    files = WebHDFS(
         host=found.host,
         port=found.port or 9870,
         user=found.login or None,
@@ -34,3 +41,7 @@ def get_fs(conn_id: str | None, storage_options: dict[str, Any] | None = None) -
         use_https=found.schema == "https",
         **(storage_options or {}),
     )
+    # fsspec keeps an instance for each set of arguments: bounded once, it stays so.
+    if not isinstance(files.session.request, partial):
+        files.session.request = partial(files.session.request, timeout=_SECONDS)
+    return files

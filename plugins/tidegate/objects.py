@@ -1,6 +1,7 @@
 """Attempts' files where all machines reach them, by Airflow's object storage and its connection."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -70,7 +71,8 @@ class ObjectFiles:
         :raises ValueError: if it is larger than any report, or no UTF-8.
         """
         path = self._path(name)
-        found = bytes(path.fs.cat_file(path.path, end=LONGEST + 1))
+        with _failures():
+            found = bytes(path.fs.cat_file(path.path, end=LONGEST + 1))
         if len(found) > LONGEST:
             raise ValueError(f"{name} is longer than {LONGEST:,} bytes")
         return found.decode("utf-8")
@@ -82,22 +84,21 @@ class ObjectFiles:
         """
         path = self._path(name)
         if self.place.scheme in _WHOLE_AT_ONCE:
-            path.write_bytes(text.encode())
+            with _failures():
+                path.write_bytes(text.encode())
             return
         aside = self._path(f".{name}.{token_hex(4)}")
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(text.encode())
-        if path.exists():
-            path.unlink()
-        path.fs.mv(aside.path, path.path)
+        with _failures():
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            aside.write_bytes(text.encode())
+            if path.exists():
+                path.unlink()
+            path.fs.mv(aside.path, path.path)
 
     def discard(self, folder: str) -> None:
-        """Remove a folder with all that is in it, if it is there.
-
-        :raises OSError: if it cannot be removed.
-        """
+        """Remove a folder with all that is in it, as far as it can be removed."""
         path = self._path(folder)
-        with suppress(FileNotFoundError):
+        with suppress(OSError), _failures():
             path.fs.rm(path.path, recursive=True)
 
     def _path(self, name: str) -> "ObjectStoragePath":
@@ -114,3 +115,15 @@ class ObjectFiles:
                 "install the provider that brings it"
             ) from unknown
         return path
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Raise as OSError what fsspec raises of HDFS's own: a NameNode that is on standby, or starts.
+
+    :raises OSError: in its place.
+    """
+    try:
+        yield
+    except RuntimeError as refused:
+        raise OSError(str(refused)) from refused

@@ -30,6 +30,11 @@ def reports_store() -> Store:
     return Store(here, Place.of(named))
 
 
+def defers() -> bool:
+    """Return whether tasks let go of their workers where nothing else is said."""
+    return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
+
+
 def history_of(report: Report | None) -> str:
     """Return the History Server's page of an attempt's application; empty without a server."""
     base = _setting("history_url")

@@ -38,11 +38,14 @@ PAGE = "report.html"
 """The report as a page, for people without Airflow's UI; the UI makes its own of the report."""
 DOCS = "data_docs.html"
 """Great Expectations' own page, if the suite asks for it: an export, which nothing serves."""
+TICKET = "ticket.json"
+"""By what the driver is known while no task waits for it."""
+HEIR = "heir"
+"""The number of the later try that waits for the driver."""
 LOG = "spark.log"
 """Spark's whole output."""
 LONGEST = 16 * 1024 * 1024
 """The most bytes that are read of a file; a report of a thousand expectations has two million."""
-_UPLOADS = "driver=uploads"
 _LONGEST_NAME = 200
 """Bytes; file systems take 255, and a file being written has a longer name."""
 
@@ -72,10 +75,7 @@ class Files(Protocol):
         """
 
     def discard(self, folder: str) -> None:
-        """Remove a folder with all that is in it, if it is there.
-
-        :raises OSError: if it cannot be removed.
-        """
+        """Remove a folder with all that is in it, as far as it can be removed."""
 
 
 class Shared(Protocol):
@@ -120,6 +120,10 @@ class AttemptFiles:
         folder.mkdir(mode=0o700)
         folder.chmod(0o700)  # a umask may take even the owner's rights away
 
+    def keep(self) -> None:
+        """Have the folder be there, as it is."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
     def path(self, name: str) -> Path:
         """Return where a file lies, for a process that needs it by its path."""
         return self.folder / name
@@ -159,7 +163,7 @@ class AttemptFiles:
 
     def write(self, name: str, text: str) -> None:
         """Write a file for its owner alone, whole or not at all: nobody ever reads half of it."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.keep()
         aside = f".{name}.{token_hex(4)}"
         try:
             with open(self.open_new(aside), "w", encoding="utf-8") as out:
@@ -192,12 +196,8 @@ class AttemptFiles:
         self.path(name).unlink(missing_ok=True)
 
     def discard(self, folder: str) -> None:
-        """Remove a folder with all that is in it, if it is there.
-
-        :raises OSError: if it cannot be removed.
-        """
-        with suppress(FileNotFoundError):
-            shutil.rmtree(self.path(folder))
+        """Remove a folder with all that is in it, as far as it can be removed."""
+        shutil.rmtree(self.path(folder), ignore_errors=True)
 
     def _open(self, name: str, flags: int) -> int:
         return os.open(self.path(name), flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -228,16 +228,9 @@ class Store:
             return self.files(attempt)
         return None
 
-    def uploads(self) -> Files | None:
-        """Return where applications' files wait for their drivers, as :meth:`shared_files` does.
-
-        Not beside an attempt's: Spark takes the name of a run apart, and finds no ``%3A`` again.
-        """
-        if self.shared is not None:
-            return self.shared.files(_UPLOADS)
-        if self.root.startswith("file://"):
-            return AttemptFiles(f"{self.root.rstrip('/')}/{_UPLOADS}")
-        return None
+    def common(self, attempt: Attempt) -> Files:
+        """Return an attempt's files at the most common place that there is."""
+        return self.shared_files(attempt) or self.files(attempt)
 
     def leave(self, attempt: Attempt) -> None:
         """Leave what an attempt wrote on this machine where all machines find it.

@@ -4,6 +4,7 @@ The API is an emulation that Kubernetes' own client speaks to; spark-submit is a
 creates the pod it would create, and leaves a report. The real one: tests/system/test_kubernetes.py.
 """
 
+import asyncio
 import json
 import threading
 import time
@@ -12,12 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import TaskDeferred
 from stages import FakeProject, batch, context, given
 from tests.kubernetes_api import KubernetesApi, labels_of
 
 from tidegate.errors import ClusterUnavailable, DriverLost, ResourceExhausted, SpecError
 from tidegate.operators.attempt import this_attempt
 from tidegate.settings import reports_store
+from tidegate.submit.kubernetes.client import connect as connect_to
+from tidegate.submit.kubernetes.client import reach_of
+from tidegate.submit.secrets import part
+from tidegate.triggers import DriverTrigger
 
 CREATE = """
 from urllib.request import Request, urlopen
@@ -135,7 +141,6 @@ def test_a_pod_bears_its_attempts_labels_and_its_connections_account(
         "tidegate/dag": "d",
         "tidegate/task": "clean",
         "tidegate/run": "r1",
-        "tidegate/map": "0",
         "tidegate/try": "1",
         "spark-role": "driver",
     }
@@ -441,6 +446,113 @@ def test_ending_the_task_deletes_driver_and_executors(
     killer.join()
     assert type(raised) is DriverLost
     assert api.all("pods") == []
+
+
+def deferred(task: Any, at: Any) -> DriverTrigger:
+    """Execute a stage that leaves its worker; return its trigger as Airflow makes it anew."""
+    with pytest.raises(TaskDeferred) as raised:
+        task.execute(at)
+    _, arguments = json.loads(json.dumps(raised.value.trigger.serialize()))
+    return DriverTrigger(**arguments)
+
+
+def fired(trigger: DriverTrigger) -> Any:
+    return asyncio.run(anext(trigger.run())).payload
+
+
+def test_a_task_leaves_its_worker_until_its_pod_has_ended(
+    project: FakeProject, api: KubernetesApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tidegate.submit.kubernetes.watch.KubernetesWatch.seconds", 0.05)
+    project.submit_will(outcome="published", pod=PENDING)
+    task = batch(project, deferrable=True, env_vars={"API_TOKEN": "t0p-secret"})
+    trigger = deferred(task, context(task))
+    assert "t0p-secret" not in json.dumps(trigger.serialize())
+    (secret,) = api.all("secrets")
+
+    def work() -> None:
+        until(lambda: api.asked.count("GET /api/v1/namespaces/nights/pods/driver-1") > 1)
+        assert api.all("secrets") == [secret]
+        api.status("driver-1", **RUNNING)
+        until(lambda: not api.all("secrets"))
+        api.log_of("driver-1").write_text("the whole of it")
+        api.status("driver-1", phase="Succeeded")
+
+    worker = meanwhile(work)
+    assert fired(trigger) == {"over": True}
+    worker.join()
+    at = context(task)
+    assert task.resume(at)["snapshot_id"] == 7
+    assert "the whole of it" in reports_store().files(this_attempt(at)).read("spark.log")
+
+
+def test_a_pod_that_waits_too_long_brings_its_task_back_to_say_so(
+    project: FakeProject, api: KubernetesApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tidegate.submit.kubernetes.watch.KubernetesWatch.seconds", 0.05)
+    connect(monkeypatch, api, **{"pending-timeout": "0"})
+    project.submit_will(pod=PENDING)
+    task = batch(project, deferrable=True)
+    assert fired(deferred(task, context(task))) == {"over": True}
+    with pytest.raises(ClusterUnavailable, match="3 Insufficient cpu"):
+        task.resume(context(task))
+    assert api.all("pods") == []
+
+
+def test_marking_or_clearing_a_task_that_waits_deletes_its_pod(
+    project: FakeProject, api: KubernetesApi
+) -> None:
+    project.submit_will(pod=RUNNING)
+    task = batch(project, deferrable=True)
+    trigger = deferred(task, context(task))
+    asyncio.run(trigger.on_kill())
+    assert api.all("pods") == []
+
+
+def test_a_later_try_keeps_the_pod_that_an_earlier_one_is_told_to_end(
+    project: FakeProject, api: KubernetesApi
+) -> None:
+    project.submit_will(pod=RUNNING)
+    earlier = batch(project)
+
+    def take_over() -> None:
+        until(lambda: api.asked.count("GET /api/v1/namespaces/nights/pods/driver-1") > 1)
+        later = batch(project, deferrable=True)
+        deferred(later, context(later, try_number=2))
+        earlier.on_kill()
+
+    taker = meanwhile(take_over)
+    raised_by(earlier)
+    taker.join()
+    assert driver(api)["metadata"]["name"] == "driver-1"
+
+
+def test_the_api_is_asked_with_what_spark_submit_is_given(
+    api: KubernetesApi, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("t0k3n\n")
+    conf = {
+        "spark.kubernetes.authenticate.submission.oauthTokenFile": str(tmp_path / "token"),
+        "spark.kubernetes.authenticate.submission.caCertFile": "/ca.crt",
+        "spark.kubernetes.trust.certificates": True,
+    }
+    shown = part({"conf": conf}).shown["conf"]
+    found = connect_to(reach_of("k8s://kubernetes:6443", "nights", shown, ""))
+    told = found._core.api_client.configuration
+    assert told.host == "https://kubernetes:6443"
+    assert told.api_key == {"authorization": "Bearer t0k3n"}
+    assert (told.ssl_ca_cert, told.verify_ssl) == ("/ca.crt", False)
+
+
+def test_a_kubeconfig_that_has_no_such_context_is_refused(
+    project: FakeProject, api: KubernetesApi, tmp_path: Path
+) -> None:
+    (tmp_path / "kubeconfig").write_text("{contexts: [], clusters: [], users: []}")
+    conf = {"spark.kubernetes.context": "nihgts"}
+    variables = {"KUBECONFIG": str(tmp_path / "kubeconfig")}
+    raised = raised_by(batch(project, conf=conf, env_vars=variables))
+    assert type(raised) is SpecError
+    assert "kubeconfig" in str(raised)
 
 
 def test_without_the_client_it_says_what_to_install(

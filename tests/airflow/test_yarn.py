@@ -5,11 +5,11 @@ what it was asked. The same on a real ResourceManager: tests/system/test_yarn.py
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_yarn import APP, KILLED, SUBMITTED, UPLOADING, FakeYarn
 from stages import FakeProject, batch, context, given
 
 from tidegate.errors import ClusterUnavailable, DriverLost, ResourceExhausted, SpecError
@@ -17,75 +17,6 @@ from tidegate.operators.attempt import this_attempt
 from tidegate.settings import reports_store
 from tidegate.submit.elsewhere import digest_of
 from tidegate.submit.yarn.client import tag_of
-
-APP = "application_1795604419667_0007"
-CLIENT = """#!{python}
-import json, sys
-from pathlib import Path
-
-state = Path({state!r})
-known = json.loads(state.read_text())
-words = sys.argv[2:]
-with state.with_name("asked").open("a") as asked:
-    print(*words, file=asked)
-if "-list" in words:
-    tag = words[words.index("-appTags") + 1]
-    for app in known.get("tagged", {{}}).get(tag, []):
-        print(f"{{app}}\\t  name\\t  SPARK\\t  root\\t  default\\t  RUNNING")
-if "-status" in words:
-    said = known["says"].pop(0) if len(known["says"]) > 1 else known["says"][0]
-    state.write_text(json.dumps(known))
-    if said is None:
-        sys.exit("Connection refused")
-    if said == "unknown":
-        print(f"Application with id '{{words[-1]}}' doesn't exist in RM or Timeline Server.")
-        sys.exit(255)
-    final, diagnostics = said
-    print("Application Report : ")
-    print(f"\\tApplication-Id : {{words[-1]}}")
-    print(f"\\tState : {{'RUNNING' if final == 'UNDEFINED' else 'FINISHED'}}")
-    print(f"\\tFinal-State : {{final}}")
-    print(f"\\tDiagnostics : {{diagnostics}}")
-    print("\\tUnmanaged Application : false")
-"""
-UPLOADING = f"26/01/01 INFO Client: Uploading resource file:/x -> hdfs://n/.sparkStaging/{APP}/x"
-SUBMITTED = f"26/01/01 INFO YarnClientImpl: Submitted application {APP}"
-KILLED = (
-    f"Application {APP} failed 1 times due to AM Container for appattempt_1 exited with  exitCode: "
-    "{code}\nFailing this attempt.Diagnostics: [2026-01-01]Container {told}"
-)
-
-
-class FakeYarn:
-    """What YARN knows, and what it was asked."""
-
-    def __init__(self, folder: Path) -> None:
-        self._state = folder / "yarn.json"
-        self._asked = folder / "asked"
-        self.knows()
-
-    def knows(self, says: Any = (["SUCCEEDED", ""],), **tagged: list[str]) -> None:
-        self._state.write_text(json.dumps({"says": list(says), "tagged": tagged}))
-
-    def asked(self, word: str) -> list[str]:
-        if not self._asked.exists():
-            return []
-        return [line for line in self._asked.read_text().splitlines() if word in line]
-
-
-@pytest.fixture
-def yarn(project: FakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeYarn:
-    monkeypatch.setenv("HADOOP_CONF_DIR", str(tmp_path))
-    monkeypatch.setenv("AIRFLOW__TIDEGATE__REPORTS_DIR", f"file://{tmp_path}/reports")
-    extra = json.dumps({"deploy-mode": "cluster"})
-    said = {"conn_type": "spark", "host": "yarn", "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_SPARK_DEFAULT", json.dumps(said))
-    monkeypatch.setattr("tidegate.submit.yarn.submission._POLL_SECONDS", 0.1)
-    client = project.root / "bin" / "spark-class"
-    client.write_text(CLIENT.format(python=sys.executable, state=str(tmp_path / "yarn.json")))
-    client.chmod(0o755)
-    project.submit_will(outcome="published", prints=[SUBMITTED])
-    return FakeYarn(tmp_path)
 
 
 def argv(task: Any, at: Any) -> list[str]:
@@ -258,7 +189,7 @@ def test_a_cleared_task_does_its_work_anew(project: FakeProject, yarn: FakeYarn)
     cleared = context(task, try_number=2)
     cleared["ti"].max_tries += 1
     task.execute(cleared)
-    assert not yarn.asked("-list")
+    assert [line.split()[-1] for line in yarn.asked("-kill")] == [APP]
     assert len(list(project.root.rglob("argv.json"))) == 1
 
 

@@ -27,6 +27,7 @@ class Stage(Protocol):
 
     kind: Kind
     publish: bool
+    deferrable: bool
 
     def asked(self, context: Context) -> tuple[StageSpec, object]:
         """Return what a driver is asked to do.
@@ -120,6 +121,7 @@ def execute(stage: Stage, context: Context) -> None:
 
     :raises TidegateError: of the class that its report names, after its card.
     """
+    stage.deferrable = False  # here is no triggerer
     sentinel = f"{type(stage).__name__}__sentinel"
     stage.execute(context, **{sentinel: ExecutorSafeguard.sentinel_value})
 

@@ -1,10 +1,11 @@
 """What all stages have in common on the Airflow side: check at parse, submit, tell the report."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import Asset, BaseOperator
+from airflow.sdk.exceptions import TaskDeferralError, TaskDeferralTimeout
 from airflow.sdk.log import mask_secret
 
 from tidegate.contract import (
@@ -28,6 +29,7 @@ from tidegate.operators.copies import (
     refuse_rivals,
     targets,
 )
+from tidegate.operators.deferral import end_driver, left, wait_for
 from tidegate.operators.mapped import (
     SPARK,
     StagePartial,
@@ -38,12 +40,13 @@ from tidegate.operators.mapped import (
 )
 from tidegate.operators.result import EXTRA, reads_of, result_of
 from tidegate.operators.run import StageRun, refusals_told
+from tidegate.operators.task_log import TaskLog
 from tidegate.project import Project
 from tidegate.retry import RETRIES, RETRY_POLICY
-from tidegate.settings import history_of, project_dir, reports_store
+from tidegate.settings import defers, history_of, project_dir, reports_store
 from tidegate.submit.arguments import SPARK_ARGUMENTS
 from tidegate.submit.secrets import Settings, check_settings, part
-from tidegate.telling.lines import WIDTH, begun, middle
+from tidegate.submit.ways import outlives_its_task
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -64,7 +67,8 @@ class StageOperator(BaseOperator):
     :param gate: the suite, in the project's ``expectations/<gate>.json``. (templated)
     :param kwargs: Airflow's own arguments; and Spark's, which go to the provider's hook as they are
         (``conn_id``, ``conf``, ``driver_memory``, ``executor_memory``, ``num_executors``,
-        ``packages``, …).
+        ``packages``, …); and ``deferrable``: whether the task leaves its worker while its driver
+        runs on a cluster (else as ``[operators] default_deferrable`` says).
     :raises SpecError: while the DAG file is read, if any of this cannot work.
     """
 
@@ -73,7 +77,7 @@ class StageOperator(BaseOperator):
     operator_extra_links = (SparkUiLink(), GateReportLink())
     ui_color = "#d7ecf3"
 
-    @listing(**SPARK, keys=None, retries=RETRIES, retry_policy=RETRY_POLICY)
+    @listing(**SPARK, keys=None, deferrable=None, retries=RETRIES, retry_policy=RETRY_POLICY)
     def __init__(
         self,
         *,
@@ -91,6 +95,7 @@ class StageOperator(BaseOperator):
         for name, ours in (("retries", RETRIES), ("retry_policy", RETRY_POLICY)):
             kwargs.setdefault(name, ours)
         keys = kwargs.pop("keys", None)
+        deferrable = kwargs.pop("deferrable", None)
         with unknown_told(kwargs, StageOperator):
             super().__init__(**kwargs)
         self.job = job
@@ -101,6 +106,7 @@ class StageOperator(BaseOperator):
             self.partition = {}
         self.mode: Any = mode
         self.keys = keys
+        self.deferrable = defers() if deferrable is None else bool(deferrable)
         self.reads = outputs(reads)
         self.spark_ui = ""
         self.publish = True
@@ -170,14 +176,49 @@ class StageOperator(BaseOperator):
         """
         with refusals_told(this_attempt(context)):
             spec, settings = self.asked(context)
-            listener = TaskLog(self, context)
-            run = StageRun(spec, self._project.root, reports_store(), settings, listener)
-        self._run = run
+            lets_go = self.deferrable and outlives_its_task(settings)
+        run = self._run_of(spec, settings, context)
+        if lets_go:
+            wait_for(self, run.let_go())
+        return self._hand_on(spec, self._followed(run, run.run), context)
+
+    def resume(self, context: "Context", event: Any = None) -> dict[str, Any]:
+        """Go on after the driver has ended, or where nobody could tell whether it has.
+
+        :raises TidegateError: as :meth:`execute` does.
+        """
+        with refusals_told(this_attempt(context)):
+            ticket, spec = left(this_attempt(context))
+            self.reads = reads_of(self.reads, self.task_id)
+            _, settings = self._opened(context)
+        run = self._run_of(spec, settings, context)
+        return self._hand_on(spec, self._followed(run, lambda: run.resume(ticket)), context)
+
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: "Context"
+    ) -> Any:
+        """Resume, or end the driver where the task has had its time."""
         try:
-            report = run.run()
+            return super().resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralTimeout:
+            end_driver(self, this_attempt(context))
+            raise
+        except TaskDeferralError:
+            # Something is wrong with the triggerer, and its log says what; the driver goes on.
+            self.log.warning("the triggerer failed: this task waits for the driver itself")
+            return self.resume(context)
+
+    def _run_of(self, spec: StageSpec, settings: Settings, context: "Context") -> StageRun:
+        listener = TaskLog(self, context)
+        run = StageRun(spec, self._project.root, reports_store(), settings, listener)
+        self._run = run
+        return run
+
+    def _followed(self, run: StageRun, to_its_end: Callable[[], Report]) -> Report:
+        try:
+            return to_its_end()
         finally:
             self.spark_ui = history_of(run.report) or self.spark_ui
-        return self._hand_on(spec, report, context)
 
     def asked(self, context: "Context") -> tuple[StageSpec, Settings]:
         """Check what the templates became; return what a driver is asked to do, and Spark's part.
@@ -189,12 +230,16 @@ class StageOperator(BaseOperator):
         if self._mapped is not None:
             known = copies(self._mapped, context)
             refuse_rivals(self._mapped, known or [], context["ti"].map_index)
+        reads, settings = self._opened(context)
+        return self._spec(context, reads, dict(settings.conf)), settings
+
+    def _opened(self, context: "Context") -> tuple[list[Read], Settings]:
         settings = part(self.render_template(self.spark, context))
         reads, passwords = self.opened()
         settings = replace(settings, conf={**settings.conf, **passwords})
         for value in settings.secrets:
             mask_secret(value)
-        return self._spec(context, reads, dict(settings.conf)), settings
+        return reads, settings
 
     def opened(self) -> tuple[list[Read], dict[str, str]]:
         """Return the reads as the driver opens them, and the passwords that some of them need."""
@@ -251,21 +296,3 @@ class StageOperator(BaseOperator):
         """End the driver and everything it started."""
         if self._run is not None:
             self._run.kill()
-
-
-class TaskLog:
-    """Takes what the driver tells: to the task log, and the address of Spark's UI to its link."""
-
-    def __init__(self, operator: StageOperator, context: "Context") -> None:
-        self._operator = operator
-        self._context = context
-
-    def say(self, text: str) -> None:
-        """Log one line."""
-        self._operator.log.info("%s", begun(text))
-
-    def spark_ui(self, address: str) -> None:
-        """Keep the address for the task's link."""
-        self._operator.spark_ui = address
-        self._context["ti"].xcom_push(key=SparkUiLink().xcom_key, value=address)
-        self._operator.log.info("%s", middle(f"ui {address}", WIDTH))

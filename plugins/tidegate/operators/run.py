@@ -9,9 +9,10 @@ from pathlib import Path
 
 from tidegate.contract import Attempt, Report, StageSpec, scrub
 from tidegate.errors import ResourceExhausted, SpecError, TidegateError
-from tidegate.store import DRIVERS_SPEC, KEYTAB, LOG, PAGE, SPEC, AttemptFiles, Store
-from tidegate.submit.protocol import Listener, Order, Submission
+from tidegate.store import DRIVERS_SPEC, KEYTAB, LOG, PAGE, SPEC, TICKET, AttemptFiles, Store
+from tidegate.submit.protocol import Listener, Order, Submission, Ticket
 from tidegate.submit.secrets import Settings
+from tidegate.submit.shared import reached
 from tidegate.submit.ways import submission
 from tidegate.telling.card import card, refusal
 from tidegate.telling.green import green, head
@@ -51,6 +52,7 @@ class StageRun:
         self._store = store
         self._secrets = settings.secrets
         self._files = AttemptFiles(spec.folder)
+        self._log_file = store.below(self._files, LOG)
         self.report: Report | None = None
         self._order = Order(
             spec=spec,
@@ -67,33 +69,68 @@ class StageRun:
         :return: the report of an attempt that went through.
         :raises TidegateError: of the class the report names, after the failure card.
         """
-        log_file = self._store.below(self._files, LOG)
-        for line in head(self._spec, self._store.root, log_file):
+        with self._told():
+            report = self._outcome(self._begun(self._order))
+        for line in green(report):
             log.info("%s", line)
+        return report
+
+    def let_go(self) -> Ticket:
+        """Have a cluster take the attempt's driver; return what it is known by.
+
+        :raises TidegateError: if it does not, after the failure card.
+        """
+        with self._told():
+            ticket = self._begun(replace(self._order, lets_go=True)).let_go()
+            with reached(TICKET):
+                self._store.common(self._spec.attempt).write(TICKET, ticket.to_json())
+        return ticket
+
+    def resume(self, ticket: Ticket) -> Report:
+        """Follow a driver that was let go to its end, and log the rest of the story.
+
+        :return: the report of an attempt that went through.
+        :raises TidegateError: of the class the report names, after the failure card.
+        """
+        with self._told():
+            with reached(LOG):
+                self._files.keep()
+                self._store.bring(self._spec.attempt, LOG)  # of the worker that submitted it
+            way = self._submission = submission(self._order)
+            way.resume(ticket)
+            report = self._outcome(way)
+        for line in green(report):
+            log.info("%s", line)
+        return report
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Log a card of what fails in this block; leave the files to whoever reads them next."""
         try:
-            report = self._attempt()
+            yield
         except TidegateError as error:
-            for line in card(self._spec, error, self.report, log_file):
+            for line in card(self._spec, error, self.report, self._log_file):
                 log.error("%s", line)
             raise
         finally:
             self._keep_page()
             self._forget_secrets()
             self._leave()
-        for line in green(report):
-            log.info("%s", line)
-        return report
 
     def kill(self) -> None:
         """End the attempt."""
         if self._submission is not None:
             self._submission.end()
 
-    def _attempt(self) -> Report:
+    def _begun(self, order: Order) -> Submission:
+        for line in head(self._spec, self._store.root, self._log_file):
+            log.info("%s", line)
         self._prepare()
-        way = submission(self._order)
-        self._submission = way
+        way = self._submission = submission(order)
         way.start()
+        return way
+
+    def _outcome(self, way: Submission) -> Report:
         exit_code = way.follow()
         # An earlier try's driver that still ran is this try's too, and so is its report.
         self.report = read_report(replace(self._spec, attempt=way.attempt))

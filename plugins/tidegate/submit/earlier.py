@@ -35,7 +35,8 @@ class Manager(Protocol):
 def left_running(order: Order, manager: Manager) -> tuple[str, Attempt] | None:
     """Return the driver of an earlier try that still does this very work, and whose it is.
 
-    What does other work (the job has changed since) is ended.
+    What does other work is ended: the job has changed since, or the task was cleared, which means
+    that its work is to be done anew.
 
     :raises ClusterUnavailable: if the cluster does not answer.
     """
@@ -43,7 +44,7 @@ def left_running(order: Order, manager: Manager) -> tuple[str, Attempt] | None:
         found = manager.find(digest_of(asked.attempt))
         if found is None:
             continue
-        if _work(asked) == _work(order.spec):
+        if _is_this(asked, order.spec):
             number = asked.attempt.try_number
             order.listener.say(f"{found} of try {number} still runs: waiting for it")
             return found, asked.attempt
@@ -53,18 +54,18 @@ def left_running(order: Order, manager: Manager) -> tuple[str, Attempt] | None:
 
 
 def _asked_earlier(order: Order) -> Iterator[StageSpec]:
-    """Yield what earlier tries of this generation were asked, newest first.
-
-    Of no other: a task that was cleared is to do its work anew.
-    """
+    """Yield what earlier tries were asked, newest first."""
     mine = order.spec.attempt
     for number in range(mine.try_number - 1, max(0, mine.try_number - 1 - _TRIES), -1):
         there = place_of(order, replace(mine, try_number=number))
         with suppress(OSError, ValueError, KeyError, TypeError, SpecError):
             # None there, or none of this version: nothing of it can be waited for.
-            spec = StageSpec.from_json(there.read(SPEC))
-            if spec.attempt.generation == mine.generation:
-                yield spec
+            yield StageSpec.from_json(there.read(SPEC))
+
+
+def _is_this(asked: StageSpec, mine: StageSpec) -> bool:
+    is_cleared = asked.attempt.generation != mine.attempt.generation
+    return not is_cleared and _work(asked) == _work(mine)
 
 
 def _work(spec: StageSpec) -> dict[str, Any]:

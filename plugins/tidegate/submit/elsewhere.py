@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from tidegate.contract import VARIABLE, Attempt, StageSpec
-from tidegate.errors import ClusterUnavailable, SpecError, require
-from tidegate.store import DRIVERS_SPEC, Files
+from tidegate.errors import SpecError, require
+from tidegate.store import DRIVERS_SPEC, AttemptFiles, Files
 from tidegate.submit.protocol import Order
 from tidegate.submit.secrets import JAVA
+
+_UPLOADS = "driver=uploads"
+"""No DAG's folder has ``=``."""
 
 
 def digest_of(attempt: Attempt) -> str:
@@ -61,22 +64,12 @@ def arguments(order: Order) -> dict[str, Any]:
     return {**shown, "files": ",".join(filter(None, files))}
 
 
-def fetch(order: Order, attempt: Attempt, *names: str) -> None:
-    """Bring what a driver left to this machine, if it is not there anyway.
+def uploads_of(order: Order) -> Files:
+    """Return where applications' files wait for their drivers, at the place that all reach.
 
-    :raises ClusterUnavailable: if its place cannot be read.
+    Not beside an attempt's: Spark takes the name of a run apart, and finds no ``%3A`` again.
     """
-    there = place_of(order, attempt)
-    here = order.files
-    if there.uri == here.uri:
-        return
-    for name in names:
-        try:
-            here.write(name, there.read(name))
-        except (FileNotFoundError, NotADirectoryError):
-            continue  # it left none
-        except (OSError, ValueError) as failed:
-            raise ClusterUnavailable(
-                f"[tidegate] reports_dir: {name} of the driver cannot be read",
-                quote=str(failed),
-            ) from failed
+    store = order.store
+    if store.shared is not None:
+        return store.shared.files(_UPLOADS)
+    return AttemptFiles(f"{store.root.rstrip('/')}/{_UPLOADS}")

@@ -39,14 +39,20 @@ def check_machine(environment: Mapping[str, str], spark_binary: str) -> None:
         )
 
 
+def hadoop_folder(environment: Mapping[str, str]) -> str:
+    """Return where Hadoop's configuration lies; empty if no variable says so."""
+    return environment.get("HADOOP_CONF_DIR") or environment.get("YARN_CONF_DIR") or ""
+
+
 def check_hadoop(environment: Mapping[str, str]) -> None:
     """Refuse a machine that does not know its Hadoop cluster.
 
     :raises SpecError: if no variable names the folder of Hadoop's configuration.
     """
-    folder = environment.get("HADOOP_CONF_DIR") or environment.get("YARN_CONF_DIR")
-    if not folder or not Path(folder).is_dir():
+    folder = hadoop_folder(environment)
+    if not Path(folder or "none").is_dir():
         raise SpecError(
-            f"master 'yarn' needs Hadoop's configuration, and HADOOP_CONF_DIR is {folder!r}: set "
+            "master 'yarn' needs Hadoop's configuration, and HADOOP_CONF_DIR is "
+            f"{folder or None!r}: set "
             "it, on this worker or in env_vars, to the folder with core-site.xml and yarn-site.xml"
         )

@@ -1,10 +1,13 @@
 """What every way to run a driver is asked and offers, and who listens."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from tidegate.contract import Attempt, StageSpec
+from tidegate.contract.typed import read_as
 from tidegate.errors import TidegateError
 from tidegate.store import AttemptFiles, Store
 from tidegate.submit.secrets import Settings
@@ -29,6 +32,8 @@ class Order:
     :param store: of all attempts' files.
     :param project: the folder that spark-submit runs in.
     :param listener: is told what the driver means for the task log.
+    :param lets_go: whether the task does not wait for the driver: whatever submits it ends as soon
+        as the cluster has it.
     """
 
     spec: StageSpec
@@ -36,6 +41,7 @@ class Order:
     store: Store
     project: Path
     listener: Listener
+    lets_go: bool = False
 
     @property
     def files(self) -> AttemptFiles:
@@ -46,6 +52,63 @@ class Order:
     def name(self) -> str:
         """The Spark application's name."""
         return f"{self.spec.attempt.dag_id}.{self.spec.attempt.task_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ticket:
+    """By what a driver on a cluster is known while no task waits for it.
+
+    :param attempt: whose driver it is.
+    :param manager: the kind of cluster.
+    :param id: what the cluster calls it.
+    :param reach: what else it takes to ask the cluster; nothing secret.
+    """
+
+    attempt: Attempt
+    manager: str
+    id: str
+    reach: Mapping[str, str]
+
+    def to_json(self) -> str:
+        """Return the ticket as a JSON document."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a ticket.
+
+        :raises ValueError: if it is none.
+        """
+        found: Self = read_as(cls, json.loads(text), "ticket")
+        return found
+
+
+@dataclass(frozen=True)
+class State:
+    """How a driver on a cluster is, in the cluster's own word."""
+
+    name: str
+    is_over: bool
+
+
+class Watch(Protocol):
+    """Asks a cluster for a driver that no task waits for; every call may take seconds."""
+
+    @property
+    def seconds(self) -> float:
+        """The least pause between two questions that the cluster and this machine can bear."""
+
+    def state(self) -> State:
+        """Return how the driver is.
+
+        :raises ClusterUnavailable: if the cluster does not say.
+        """
+
+    def end(self) -> None:
+        """End the driver, if it has not ended.
+
+        :raises ClusterUnavailable: if the cluster does not answer.
+        """
 
 
 class Submission(Protocol):
@@ -65,6 +128,17 @@ class Submission(Protocol):
 
         :raises SpecError: if this machine or its configuration lacks something.
         """
+
+    def let_go(self) -> Ticket:
+        """Have the cluster take the driver, instead of :meth:`follow`; return what it is known by.
+
+        Asked only of a way whose drivers outlive their tasks, and of an order that ``lets_go``.
+
+        :raises TidegateError: if the cluster does not take it.
+        """
+
+    def resume(self, ticket: Ticket) -> None:
+        """Know a driver that was let go, instead of :meth:`start`; it is followed next."""
 
     def follow(self) -> int:
         """Run the driver to its end; return its exit code (negative: killed by that signal)."""

@@ -16,9 +16,19 @@ from tidegate.submit.kubernetes.status import Pod, pod_of
 
 LABEL = "tidegate/attempt"
 """The label that driver and executors of an attempt bear, with its digest."""
+_DRIVER = "spark-kubernetes-driver"
+"""What Spark calls a driver's container, unless a pod template does."""
 _SECONDS = 30
 """How long a call may take before the API counts as out of reach."""
-_AUTHENTICATE = "spark.kubernetes.authenticate.submission."
+_CONTEXT = "spark.kubernetes.context"
+_TRUST = "spark.kubernetes.trust.certificates"
+_AUTHENTICATE = "spark.kubernetes.authenticate.submission"
+_TOKEN_FILE = f"{_AUTHENTICATE}.oauthTokenFile"
+_FILES = {
+    f"{_AUTHENTICATE}.caCertFile": "ssl_ca_cert",
+    f"{_AUTHENTICATE}.clientKeyFile": "key_file",
+    f"{_AUTHENTICATE}.clientCertFile": "cert_file",
+}
 _FORBIDDEN = (401, 403)
 _GONE = 404
 _PIECE = 64 * 1024
@@ -69,20 +79,31 @@ class Kubernetes:
         """Yield a driver's log, piece by piece, until its container has ended.
 
         :param since: only of so many last seconds; None for all of it.
+        :raises ClusterUnavailable: if the API does not answer, or ends the connection.
         """
-        answer = self._core.read_namespaced_pod_log(
-            name,
-            self._namespace,
-            follow=True,
-            since_seconds=since,
-            _preload_content=False,
-            # A driver may be silent for long; a lost connection is found by the pod's state.
-            _request_timeout=(_SECONDS, None),
-        )
-        try:
-            yield from answer.stream(_PIECE)
-        finally:
-            answer.release_conn()
+        with _asked(f"log of {name}"):
+            answer = self._core.read_namespaced_pod_log(
+                name,
+                self._namespace,
+                container=self._container(name),
+                follow=True,
+                since_seconds=since,
+                _preload_content=False,
+                # A driver may be silent for long; a lost connection is found by the pod's state.
+                _request_timeout=(_SECONDS, None),
+            )
+            try:
+                yield from answer.stream(_PIECE)
+            finally:
+                answer.release_conn()
+
+    def _container(self, name: str) -> str | None:
+        """Return the driver's container of a pod that may have others beside it."""
+        spec = _json(self._core.read_namespaced_pod, name, self._namespace).get("spec", {})
+        names = [each["name"] for each in spec.get("containers", ())]
+        if _DRIVER in names:
+            return _DRIVER
+        return None  # a template names it, and it is the only one
 
     def kill(self, name: str) -> None:
         """Have a pod deleted, if it is there.
@@ -129,15 +150,26 @@ class Kubernetes:
         return [pod for pod in pods if not pod.is_leaving]
 
 
-def connect(
-    master: str, namespace: str, conf: Mapping[str, Any], environment: Mapping[str, str]
-) -> Kubernetes:
+def reach_of(master: str, namespace: str, conf: Mapping[str, Any], config: str) -> dict[str, str]:
+    """Return what it takes to ask Kubernetes, from this or another process or machine.
+
+    :param conf: Spark's; whatever spark-submit is told by it of the API.
+    :param config: the path of a kubeconfig; empty if the machine knows.
+    """
+    reach = {"master": master, "namespace": namespace, "kubeconfig": config}
+    for key in (_CONTEXT, _TRUST, _TOKEN_FILE, *_FILES):
+        reach[key] = str(conf.get(key, ""))
+    return reach
+
+
+def connect(reach: Mapping[str, str]) -> Kubernetes:
     """Return a way to the API that spark-submit speaks to, with the same credentials.
 
-    Those of ``spark.kubernetes.authenticate.submission.*`` go before those of a kubeconfig
-    (``KUBECONFIG``, ``~/.kube/config``), which go before those that a pod has.
+    Those of ``spark.kubernetes.authenticate.submission.*`` go before those of a kubeconfig, which
+    go before those that a pod has.
 
-    :raises SpecError: if the client is not installed, or there is no such context.
+    :param reach: of :func:`reach_of`.
+    :raises SpecError: if the client is not installed, or there is no such context or file.
     """
     try:
         from kubernetes.client import ApiClient, Configuration, CoreV1Api
@@ -147,12 +179,12 @@ def connect(
             "pip install 'tidegate[kubernetes]'"
         ) from missing
     configuration = Configuration()
-    _by_config(configuration, str(conf.get("spark.kubernetes.context", "")), environment)
-    configuration.host = _address(master)
-    _by_conf(configuration, conf)
+    _by_config(configuration, reach["kubeconfig"], reach[_CONTEXT])
+    configuration.host = _address(reach["master"])
+    _by_conf(configuration, reach)
     # Its own retries would hold the task for minutes; whoever asks here asks again.
     configuration.retries = False
-    return Kubernetes(CoreV1Api(ApiClient(configuration)), namespace)
+    return Kubernetes(CoreV1Api(ApiClient(configuration)), reach["namespace"])
 
 
 def _address(master: str) -> str:
@@ -162,11 +194,10 @@ def _address(master: str) -> str:
     return address
 
 
-def _by_config(configuration: Any, context: str, environment: Mapping[str, str]) -> None:
+def _by_config(configuration: Any, named: str, context: str) -> None:
     from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 
-    home = Path(environment.get("HOME", ""), ".kube", "config")
-    named = environment.get("KUBECONFIG", "")
+    home = Path.home() / ".kube" / "config"
     try:
         if named or home.is_file():
             load_kube_config(named or str(home), context or None, configuration)
@@ -176,26 +207,18 @@ def _by_config(configuration: Any, context: str, environment: Mapping[str, str])
         raise SpecError(f"KUBECONFIG {named or home}: {wrong}") from wrong
 
 
-def _by_conf(configuration: Any, conf: Mapping[str, Any]) -> None:
-    """Take the credentials that spark-submit is given as files."""
-    for name, attribute in _FILES.items():
-        if path := conf.get(f"{_AUTHENTICATE}{name}"):
-            setattr(configuration, attribute, str(path))
-    if token := conf.get(f"{_AUTHENTICATE}oauthTokenFile"):
+def _by_conf(configuration: Any, reach: Mapping[str, str]) -> None:
+    """Take the credentials that spark-submit is given as files, and whom it trusts."""
+    configuration.verify_ssl = reach[_TRUST] != "true"
+    for key, attribute in _FILES.items():
+        if path := reach[key]:
+            setattr(configuration, attribute, path)
+    if token := reach[_TOKEN_FILE]:
         try:
             told = Path(token).read_text(encoding="utf-8").strip()
         except OSError as failed:
-            raise SpecError(
-                f"{_AUTHENTICATE}oauthTokenFile: {failed.strerror} at {token}"
-            ) from failed
+            raise SpecError(f"{_TOKEN_FILE}: {failed.strerror} at {token}") from failed
         configuration.api_key["authorization"] = f"Bearer {told}"
-
-
-_FILES = {
-    "caCertFile": "ssl_ca_cert",
-    "clientKeyFile": "key_file",
-    "clientCertFile": "cert_file",
-}
 
 
 def _error() -> Any:

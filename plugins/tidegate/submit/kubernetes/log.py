@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from threading import Thread
 from time import monotonic
 
+from tidegate.errors import ClusterUnavailable, SpecError
+
 Open = Callable[[int | None], Iterator[bytes]]
 """Opens the log: all of it, or only of so many last seconds."""
 Take = Callable[[bytes], None]
@@ -58,9 +60,8 @@ class PodLog:
             for piece in self._source(since):
                 self._heard = monotonic()
                 self._keep(piece)
-        except Exception:
-            # The client raises what it likes when a connection ends: the next look goes on.
-            return
+        except (ClusterUnavailable, SpecError):
+            return  # the next look goes on; without a right to the log, the report says it all
         self._is_whole = True
 
     def _keep(self, piece: bytes) -> None:

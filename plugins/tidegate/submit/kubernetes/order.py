@@ -38,9 +38,10 @@ def labels_of(attempt: Attempt) -> dict[str, str]:
         "tidegate/dag": attempt.dag_id,
         "tidegate/task": attempt.task_id,
         "tidegate/run": attempt.run_id,
-        "tidegate/map": max(attempt.map_index, 0),
         "tidegate/try": attempt.try_number,
     }
+    if attempt.map_index >= 0:  # -1: the task is not mapped
+        named["tidegate/map"] = attempt.map_index
     labels = {key: _fit(str(value)) for key, value in named.items()}
     return {**labels, LABEL: digest_of(attempt)}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 Told = Mapping[str, Any]
@@ -28,6 +29,7 @@ class Pod:
 
     name: str
     phase: str
+    created: datetime
     is_leaving: bool
     waits_for: str
     why: tuple[str, ...]
@@ -42,6 +44,11 @@ class Pod:
     def is_pending(self) -> bool:
         """Whether none of its containers has begun to work."""
         return self.phase == "Pending"
+
+    @property
+    def age(self) -> float:
+        """How many seconds ago it was created."""
+        return (datetime.now(UTC) - self.created).total_seconds()
 
     @property
     def exit_code(self) -> int:
@@ -62,6 +69,7 @@ def pod_of(told: Told) -> Pod:
     return Pod(
         name=meta["name"],
         phase=status.get("phase", "Pending"),
+        created=datetime.fromisoformat(meta["creationTimestamp"]),
         is_leaving="deletionTimestamp" in meta,
         waits_for=(*_lines(waits), "")[0],
         why=tuple(_lines(whys)),

@@ -7,11 +7,11 @@ from time import monotonic, sleep
 
 from tidegate.contract import Attempt
 from tidegate.errors import ClusterUnavailable, SpecError, TidegateError
-from tidegate.store import DOCS, DRIVERS_SPEC, REPORT, SPEC, TOLD
+from tidegate.store import DOCS, DRIVERS_SPEC, REPORT, SPEC, TOLD, Files
 from tidegate.submit.cluster import Cluster
 from tidegate.submit.earlier import left_running
-from tidegate.submit.elsewhere import arguments, digest_of, fetch, place_of, travelling
-from tidegate.submit.kubernetes.client import Kubernetes, connect
+from tidegate.submit.elsewhere import arguments, digest_of, place_of, travelling, uploads_of
+from tidegate.submit.kubernetes.client import Kubernetes, connect, reach_of
 from tidegate.submit.kubernetes.log import PodLog
 from tidegate.submit.kubernetes.order import (
     conf_of,
@@ -21,8 +21,10 @@ from tidegate.submit.kubernetes.order import (
 )
 from tidegate.submit.kubernetes.reasons import hopeless, lost_on_kubernetes, pending_too_long
 from tidegate.submit.kubernetes.status import Pod
+from tidegate.submit.kubernetes.watch import PENDING
 from tidegate.submit.process import SparkSubmit
-from tidegate.submit.protocol import Order
+from tidegate.submit.protocol import Order, Ticket
+from tidegate.submit.shared import fetch, inherit, is_anothers, reached
 from tidegate.submit.told import Told
 
 _POLL_SECONDS = 2
@@ -67,29 +69,63 @@ class KubernetesSubmission:
         :raises ClusterUnavailable: if Kubernetes does not answer.
         """
         order = self._order
-        there = place_of(order, self._attempt)
-        spec = travelling(order, there)
-        conf = conf_of(order, self._cluster, self._uploads(), bool(spec.conf))
+        spec = travelling(order, self._there)
+        uploads = f"{uploads_of(order).uri}/{digest_of(self._attempt)}"
+        conf = conf_of(order, self._cluster, uploads, bool(spec.conf))
         self._process.prepare(DRIVERS_SPEC, arguments(order), conf)
-        self._api = connect(
-            self._cluster.master,
-            namespace_of(order, self._cluster),
-            order.settings.shown.get("conf", {}),
-            {**self._process.environment, **order.settings.variables},
-        )
-        left = left_running(order, self._api)
+        api = self._api = connect(self._reach)
+        asked = order.spec.without_secrets().to_json()
+        order.files.write(SPEC, asked)  # here, nobody needs the secrets
+        left = left_running(order, api)
         if left is not None:
             self._name, self._attempt = left
+            inherit(self._there, order.spec.attempt)
             return
-        asked = order.spec.without_secrets().to_json()
-        # Here, nobody needs the secrets; there, a try after this one looks for what was asked.
-        order.files.write(SPEC, asked)
-        there.write(SPEC, asked)
+        with reached(SPEC):
+            self._there.write(SPEC, asked)  # a try after this one looks for what was asked
         order.files.write(DRIVERS_SPEC, spec.without_secrets().to_json())
         self._has_secret = bool(spec.conf)
         if spec.conf:
             hidden = {"conf": json.dumps(dict(spec.conf))}
-            self._api.keep(secret_of(self._attempt), labels_of(self._attempt), hidden)
+            api.keep(secret_of(self._attempt), labels_of(self._attempt), hidden)
+
+    def let_go(self) -> Ticket:
+        """Have Kubernetes take the driver, unless an earlier try's still runs; return its pod.
+
+        :raises TidegateError: if Kubernetes does not take it.
+        """
+        assert self._api is not None  # noqa: S101  # it has been started
+        code = self._submitted(self._api)
+        if self._name is None:
+            self._is_over = True
+            self._tidy(self._api)
+            raise self.lost(code)
+        self._order.files.remove(DRIVERS_SPEC)
+        return Ticket(attempt=self._attempt, manager="kubernetes", id=self._name, reach=self._reach)
+
+    def resume(self, ticket: Ticket) -> None:
+        """Know the pod of a driver that was let go."""
+        self._api = connect(ticket.reach)
+        self._name = ticket.id
+        self._attempt = ticket.attempt
+
+    @property
+    def _there(self) -> Files:
+        return place_of(self._order, self._attempt)
+
+    @property
+    def _reach(self) -> dict[str, str]:
+        settings = self._order.settings
+        variables = {**self._process.environment, **settings.variables}
+        return {
+            **reach_of(
+                self._cluster.master,
+                namespace_of(self._order, self._cluster),
+                settings.shown.get("conf", {}),
+                variables.get("KUBECONFIG", ""),
+            ),
+            PENDING: str(self._cluster.pending_seconds),
+        }
 
     def follow(self) -> int:
         """Have the driver run to its end; return its exit code."""
@@ -104,7 +140,7 @@ class KubernetesSubmission:
         finally:
             self.end()
             self._tidy(self._api)
-        fetch(self._order, self._attempt, REPORT, DOCS, TOLD)
+        fetch(self._there, self._order.files, REPORT, DOCS, TOLD)
         self._told.look()
         return code if not was_ended else _ENDED
 
@@ -115,13 +151,24 @@ class KubernetesSubmission:
         self._is_over = True
         if self._api is None:
             return
-        self._process.end()
         # What cannot be ended now, a retry finds by its label, and the fence keeps out.
-        with suppress(ClusterUnavailable):
-            found = self._name or self._api.find(digest_of(self._attempt))
-            if found:
-                self._api.kill(found)
-            self._api.kill_executors(digest_of(self._attempt))
+        with suppress(ClusterUnavailable, SpecError):
+            if not self._is_anothers:
+                self._end_pods(self._api)
+        self._process.end()
+
+    @property
+    def _is_anothers(self) -> bool:
+        return is_anothers(self._there, self._order.spec.attempt)
+
+    def _end_pods(self, api: Kubernetes) -> None:
+        digest = digest_of(self._attempt)
+        if self._name is None:
+            self._process.end()  # before it is asked for: nothing is created afterwards
+        found = self._name or api.find(digest)
+        if found:
+            api.kill(found)
+        api.kill_executors(digest)
 
     def lost(self, exit_code: int) -> TidegateError:
         """Read the pod's status and the end of the logs for what it means."""
@@ -147,7 +194,7 @@ class KubernetesSubmission:
             log.close()
 
     def _until_ended(self, api: Kubernetes, name: str, log: PodLog) -> int:
-        began = heard = monotonic()
+        heard = monotonic()
         while not self._is_over:
             try:
                 pod = api.pod(name)
@@ -161,7 +208,7 @@ class KubernetesSubmission:
                 return _ENDED  # somebody deleted it
             self._last = pod
             if pod.is_pending:
-                self._check_pending(api, pod, monotonic() - began)
+                self._check_pending(api, pod)
             else:
                 self._forget_secret(api)
                 log.look(has_ended=pod.has_ended)
@@ -171,7 +218,7 @@ class KubernetesSubmission:
             sleep(_POLL_SECONDS)
         return _ENDED
 
-    def _check_pending(self, api: Kubernetes, pod: Pod, waited: float) -> None:
+    def _check_pending(self, api: Kubernetes, pod: Pod) -> None:
         """Say what the pod waits for, whenever that changes.
 
         :raises SpecError: if waiting does not help.
@@ -185,7 +232,7 @@ class KubernetesSubmission:
             error = hopeless(pod.waits_for, self._events(api, pod))
             if error is not None:
                 raise error
-        if waited > seconds:
+        if pod.age > seconds:
             raise pending_too_long(pod.name, seconds, pod.waits_for)
 
     def _events(self, api: Kubernetes, pod: Pod) -> list[str]:
@@ -198,30 +245,24 @@ class KubernetesSubmission:
         if monotonic() - self._fetched > _FETCH_SECONDS:
             self._fetched = monotonic()
             with suppress(ClusterUnavailable):  # the next look tells it
-                fetch(self._order, self._attempt, TOLD)
+                fetch(self._there, self._order.files, TOLD)
         self._told.look()
 
     def _forget_secret(self, api: Kubernetes) -> None:
         """Have the Secret deleted: a container has its variables from its beginning on."""
         if self._has_secret:
-            with suppress(ClusterUnavailable):  # the end of the attempt tries again
+            # The end of the attempt tries again; who may not delete any has made none.
+            with suppress(ClusterUnavailable, SpecError):
                 api.forget(secret_of(self._attempt))
                 self._has_secret = False
 
     def _tidy(self, api: Kubernetes) -> None:
         """Leave nothing of the attempt on the cluster but its driver's pod, as Spark does."""
         self._order.files.remove(DRIVERS_SPEC)
+        if self._is_anothers:
+            return
         # What cannot be reached now costs room, and no stage its outcome.
         with suppress(ClusterUnavailable, SpecError):
             api.kill_executors(digest_of(self._attempt))
         self._forget_secret(api)
-        uploads = self._order.store.uploads()
-        if uploads is not None:
-            with suppress(OSError):
-                uploads.discard(digest_of(self._attempt))
-
-    def _uploads(self) -> str:
-        uploads = self._order.store.uploads()
-        if uploads is None:
-            return ""  # there is no shared place: refused before
-        return f"{uploads.uri}/{digest_of(self._attempt)}"
+        uploads_of(self._order).discard(digest_of(self._attempt))

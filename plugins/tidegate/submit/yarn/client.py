@@ -8,8 +8,9 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -18,6 +19,7 @@ from urllib.request import urlopen
 from xml.etree import ElementTree
 
 from tidegate.errors import ClusterUnavailable
+from tidegate.submit.machine import hadoop_folder
 from tidegate.submit.yarn.log import driver_log
 
 ACTIVE = ("NEW", "NEW_SAVING", "SUBMITTED", "ACCEPTED", "RUNNING")
@@ -69,7 +71,8 @@ class Yarn:
         self._environment = {**environment, "SPARK_DRIVER_MEMORY": "256m"}
         found = shutil.which(binary, path=environment["PATH"]) or binary
         self._program = str(Path(found).with_name("spark-class"))
-        self._web = web or _web_address(environment)
+        self.web = web or _web_address(environment)
+        """The REST API's address; empty if nobody has said it."""
 
     def find(self, digest: str) -> str | None:
         """Return the id of the newest application with this digest that has not ended.
@@ -77,32 +80,39 @@ class Yarn:
         :raises ClusterUnavailable: if YARN does not say.
         """
         tag = tag_of(digest)
-        if self._web:
+        if self.web:
             asked = {"applicationTags": tag, "states": ",".join(ACTIVE)}
             answer = self._get(f"apps?{urlencode(asked)}")
             if answer is not None:
                 apps = (answer.get("apps") or {}).get("app") or []
-                return max((str(app["id"]) for app in apps), default=None)
+                return _newest(str(app["id"]) for app in apps)
         said = self._application("-list", "-appTags", tag, "-appStates", ",".join(ACTIVE))
-        return max(_ID.findall(said), default=None)
+        return _newest(_ID.findall(said))
 
     def application(self, application: str) -> Application:
         """Return what YARN says of an application.
 
         :raises ClusterUnavailable: if YARN does not say.
         """
-        if self._web:
+        if self.web:
             answer = self._get(f"apps/{application}")
-            if answer is not None:
+            if answer is not None and "app" in answer:
                 return _of_json(answer["app"])
         return _of_text(application, self._application("-status", application))
 
-    def kill(self, application: str) -> None:
-        """End an application, if it has not ended.
+    def page(self, application: str) -> str:
+        """Return where YARN shows an application's own pages; empty if that is not known."""
+        if not self.web:
+            return ""
+        return f"{self.web}/proxy/{application}/"
 
+    def kill(self, application: str, meanwhile: Callable[[], None] | None = None) -> None:
+        """End an application, if it has not ended, even if this process is killed meanwhile.
+
+        :param meanwhile: is called once YARN is being asked.
         :raises ClusterUnavailable: if YARN does not answer.
         """
-        self._application("-kill", application)
+        self._application("-kill", application, meanwhile=meanwhile)
 
     def log(self, application: str, most: int) -> bytes:
         """Return the end of the driver's log of an application that has ended; empty without one.
@@ -111,29 +121,42 @@ class Yarn:
         """
         return driver_log(self._program, self._environment, application, most)
 
-    def _application(self, *words: str) -> str:
-        try:
-            done = self._run("ApplicationCLI", "application", *words)
-        except subprocess.TimeoutExpired as silent:
+    def _application(self, *words: str, meanwhile: Callable[[], None] | None = None) -> str:
+        with self._begin(*words) as asking:
+            try:
+                if meanwhile is not None:
+                    meanwhile()
+                out, why = asking.communicate(timeout=_SECONDS)
+            except subprocess.TimeoutExpired as silent:
+                raise ClusterUnavailable(
+                    f"YARN's ResourceManager did not answer in {_SECONDS} s "
+                    f"(application {words[0]})"
+                ) from silent
+            finally:
+                asking.kill()  # it has ended, or nobody waits for it any more
+        said = out.decode("utf-8", errors="replace")
+        if asking.returncode and _UNKNOWN not in said:
             raise ClusterUnavailable(
-                f"YARN's ResourceManager did not answer in {_SECONDS} s (application {words[0]})"
-            ) from silent
-        said = done.stdout.decode("utf-8", errors="replace")
-        if done.returncode and _UNKNOWN not in said:
-            raise ClusterUnavailable(
-                f"YARN does not say (application {' '.join(words[:2])})", quote=_why(done.stderr)
+                f"YARN does not say (application {' '.join(words[:2])})", quote=_why(why)
             )
         return said
 
-    def _run(self, main: str, *words: str) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            [self._program, f"{_CLI}{main}", *words],
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+    def _begin(self, *words: str) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                [self._program, f"{_CLI}ApplicationCLI", "application", *words],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                # A session of its own: Airflow kills a task with -9 five seconds after it has asked
+                # it to end, and a JVM may take longer to have an application ended.
+                start_new_session=True,
+            )
+        except OSError as missing:
+            raise ClusterUnavailable(
+                f"YARN cannot be asked: {self._program}: {missing.strerror}; it comes with Spark"
+            ) from missing
 
     def _get(self, path: str) -> dict[str, Any] | None:
         """Return an answer of the REST API; None if there is none, and another way is to be taken.
@@ -141,11 +164,21 @@ class Yarn:
         With Kerberos it wants a handshake that this does not know; YARN's own client does.
         """
         try:
-            with urlopen(f"{self._web}/ws/v1/cluster/{path}", timeout=10) as answer:  # noqa: S310
+            with urlopen(f"{self.web}/ws/v1/cluster/{path}", timeout=10) as answer:  # noqa: S310
                 found: dict[str, Any] = json.load(answer)
-        except (URLError, OSError, ValueError):
+        except (HTTPException, URLError, OSError, ValueError):
             return None
         return found
+
+
+def _newest(applications: Iterable[str]) -> str | None:
+    """Return the one with the highest number; None of none."""
+    return max(applications, key=_number, default=None)
+
+
+def _number(application: str) -> tuple[int, int]:
+    _, cluster, number = application.split("_")
+    return int(cluster), int(number)
 
 
 def _why(stderr: bytes) -> str:
@@ -156,9 +189,9 @@ def _why(stderr: bytes) -> str:
 
 def _web_address(environment: Mapping[str, str]) -> str:
     """Return where Hadoop's configuration says the REST API is; empty if it does not."""
-    folder = environment.get("HADOOP_CONF_DIR") or environment.get("YARN_CONF_DIR") or ""
+    site_file = Path(hadoop_folder(environment), "yarn-site.xml")
     try:
-        site = ElementTree.parse(Path(folder, "yarn-site.xml")).getroot()  # noqa: S314
+        site = ElementTree.parse(site_file).getroot()  # noqa: S314
     except (OSError, ElementTree.ParseError):
         return ""  # YARN's own client reads it, and knows more ways
     for setting in site.iter("property"):

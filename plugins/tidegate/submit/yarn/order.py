@@ -6,7 +6,9 @@ from tidegate.submit.protocol import Order
 from tidegate.submit.secrets import shown_variables
 from tidegate.submit.yarn.client import tag_of
 
-_OURS = {"spark.yarn.maxAppAttempts": "1", "spark.yarn.submit.waitAppCompletion": "true"}
+_WAITS = "spark.yarn.submit.waitAppCompletion"
+_OURS = {"spark.yarn.maxAppAttempts": "1", _WAITS: "true"}
+_HADOOP = ("HADOOP_CONF_DIR", "YARN_CONF_DIR")
 
 
 def conf_of(order: Order, master: str) -> dict[str, str]:
@@ -27,5 +29,12 @@ def conf_of(order: Order, master: str) -> dict[str, str]:
         "spark.yarn.appMasterEnv.GX_ANALYTICS_ENABLED": "false",
         **shown_variables(order.settings, master),
         **_OURS,
+        _WAITS: str(not order.lets_go).lower(),
         "spark.yarn.tags": ",".join(tags),
     }
+
+
+def submitters_variables(order: Order) -> dict[str, str]:
+    """Return what of the author's variables is for spark-submit too, not for the driver alone."""
+    given = order.settings.variables
+    return {name: given[name] for name in _HADOOP if name in given}

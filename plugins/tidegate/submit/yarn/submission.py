@@ -6,16 +6,18 @@ from time import monotonic, sleep
 
 from tidegate.contract import Attempt
 from tidegate.errors import ClusterUnavailable, TidegateError
-from tidegate.store import DOCS, DRIVERS_SPEC, REPORT, SPEC, TOLD
+from tidegate.store import DOCS, DRIVERS_SPEC, REPORT, SPEC, TOLD, Files
 from tidegate.submit.cluster import Cluster
 from tidegate.submit.earlier import left_running
-from tidegate.submit.elsewhere import arguments, digest_of, fetch, place_of, travelling
+from tidegate.submit.elsewhere import arguments, digest_of, place_of, travelling
 from tidegate.submit.process import SparkSubmit
-from tidegate.submit.protocol import Order
+from tidegate.submit.protocol import Order, Ticket
+from tidegate.submit.shared import fetch, inherit, is_anothers, reached
 from tidegate.submit.told import Told
 from tidegate.submit.yarn.client import Application, Yarn
-from tidegate.submit.yarn.order import conf_of
+from tidegate.submit.yarn.order import conf_of, submitters_variables
 from tidegate.submit.yarn.reasons import lost_on_yarn
+from tidegate.submit.yarn.watch import reach_of, yarn_of
 
 _POLL_SECONDS = 5
 _PATIENCE_SECONDS = 0.3
@@ -41,7 +43,7 @@ class YarnSubmission:
         self._order = order
         self._cluster = cluster
         self._attempt = order.spec.attempt
-        self._process = SparkSubmit(order, cluster, {})
+        self._process = SparkSubmit(order, cluster, submitters_variables(order))
         self._told = Told(files=order.files, listener=order.listener)
         self._yarn: Yarn | None = None
         self._application: str | None = None
@@ -62,20 +64,51 @@ class YarnSubmission:
         :raises ClusterUnavailable: if YARN does not answer.
         """
         order = self._order
-        there = place_of(order, order.spec.attempt)
-        order.files.write(DRIVERS_SPEC, travelling(order, there).to_json())
+        order.files.write(DRIVERS_SPEC, travelling(order, self._there).to_json())
         self._process.prepare(DRIVERS_SPEC, arguments(order), conf_of(order, self._cluster.master))
-        self._yarn = Yarn(
-            self._process.binary, self._process.environment, self._cluster.resource_manager
-        )
+        self._yarn = yarn_of(self._reach)
+        asked = order.spec.without_secrets().to_json()
+        order.files.write(SPEC, asked)  # here, nobody needs the secrets
         left = left_running(order, self._yarn)
         if left is not None:
             self._application, self._attempt = left
+            order.files.remove(DRIVERS_SPEC)  # nothing is submitted
+            inherit(self._there, order.spec.attempt)
             return
-        asked = order.spec.without_secrets().to_json()
-        # Here, nobody needs the secrets; there, a try after this one looks for what was asked.
-        order.files.write(SPEC, asked)
-        there.write(SPEC, asked)
+        with reached(SPEC):
+            self._there.write(SPEC, asked)  # a try after this one looks for what was asked
+
+    def let_go(self) -> Ticket:
+        """Have YARN take the driver, unless an earlier try's still runs; return its application.
+
+        :raises TidegateError: if YARN does not take it.
+        """
+        if self._application is None:
+            code = self._process.run(self._look)
+            self._application = self._submitted() or self._unnoticed()
+            if self._application is None:
+                self._is_over = True
+                raise self.lost(code)
+        if self._yarn is not None and (page := self._yarn.page(self._application)):
+            self._order.listener.spark_ui(page)
+        return Ticket(
+            attempt=self._attempt, manager="yarn", id=self._application, reach=self._reach
+        )
+
+    def resume(self, ticket: Ticket) -> None:
+        """Know the application of a driver that was let go."""
+        self._yarn = yarn_of(ticket.reach)
+        self._application = ticket.id
+        self._attempt = ticket.attempt
+
+    @property
+    def _there(self) -> Files:
+        return place_of(self._order, self._attempt)
+
+    @property
+    def _reach(self) -> dict[str, str]:
+        process = self._process
+        return reach_of(process.binary, process.environment, self._cluster.resource_manager)
 
     def follow(self) -> int:
         """Have the driver run to its end; return 0 if and only if YARN says it went through."""
@@ -96,7 +129,7 @@ class YarnSubmission:
             self._is_over = True
         finally:
             self.end()
-        fetch(self._order, self._attempt, REPORT, DOCS, TOLD)
+        fetch(self._there, self._order.files, REPORT, DOCS, TOLD)
         self._told.look()
         if not was_ended:
             self._take_log()
@@ -109,13 +142,22 @@ class YarnSubmission:
         self._is_over = True
         if self._yarn is None:
             return
-        self._process.end()
         # What cannot be ended now, a retry finds by its tag, and the fence keeps out.
         with suppress(ClusterUnavailable):
-            named = self._application or self._submitted()
-            found = named or self._yarn.find(digest_of(self._attempt))
-            if found:
-                self._yarn.kill(found)
+            if not is_anothers(self._there, self._order.spec.attempt):
+                self._end_application(self._yarn)
+        self._process.end()
+
+    def _end_application(self, yarn: Yarn) -> None:
+        known = self._application or self._submitted()
+        if known:
+            # YARN first: spark-submit may take longer to end than Airflow leaves the task to live.
+            yarn.kill(known, self._process.end)
+            return
+        self._process.end()  # before it is asked for: nothing is submitted afterwards
+        found = yarn.find(digest_of(self._attempt))
+        if found:
+            yarn.kill(found)
 
     def lost(self, exit_code: int) -> TidegateError:
         """Read YARN's diagnostics and the end of the logs for what it means."""
@@ -175,15 +217,16 @@ class YarnSubmission:
         if monotonic() - self._fetched > _POLL_SECONDS:
             self._fetched = monotonic()
             with suppress(ClusterUnavailable):  # the next look tells it
-                fetch(self._order, self._attempt, TOLD)
+                fetch(self._there, self._order.files, TOLD)
         self._told.look()
 
     def _take_log(self) -> None:
         """Add the driver's own log to spark-submit's, once YARN has gathered it."""
         if self._yarn is None or self._application is None:
             return
-        for _ in range(_LOG_LOOKS):
+        for look in range(_LOG_LOOKS):
+            if look:
+                sleep(_POLL_SECONDS)
             if found := self._yarn.log(self._application, _MOST_LOG):
                 self._process.add_to_log(b"\n---- the driver's own log\n" + found + b"\n")
                 return
-            sleep(_POLL_SECONDS)
