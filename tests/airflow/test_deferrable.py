@@ -14,6 +14,7 @@ from fake_yarn import APP, KILLED, FakeYarn
 from stages import FakeProject, batch, context
 
 from tidegate.errors import ClusterUnavailable, DriverLost
+from tidegate.operators import BatchStageOperator
 from tidegate.operators.attempt import this_attempt
 from tidegate.operators.base import StageOperator
 from tidegate.settings import reports_store
@@ -98,6 +99,24 @@ def test_another_worker_goes_on(
     place = next(there.rglob("try=1"))
     assert "Submitted application" in (place / "spark.log").read_text()
     assert (place / "report.html").is_file()
+
+
+def test_a_connection_that_has_changed_meanwhile_is_the_next_runs(
+    project: FakeProject, yarn: FakeYarn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = batch(project, deferrable=True)
+    deferred(task, context(task))
+    monkeypatch.delenv("AIRFLOW_CONN_SPARK_DEFAULT")
+    assert task.resume(context(task))["snapshot_id"] == 7
+
+
+def test_copies_of_a_mapped_stage_leave_their_workers_too(project: FakeProject) -> None:
+    arguments = {"job": "job.py", "writes": "lake.a.b", "gate": "s", "deferrable": True}
+    mapped = BatchStageOperator.partial(task_id="each", dag=project.dag(), **arguments).expand(
+        reads=[{"x": "landing/x.csv"}], partition=[{"ds": "2013-02-08"}]
+    )
+    copy: Any = mapped.unmap({"reads": {"x": "landing/x.csv"}, "partition": {"ds": "2013-02-08"}})
+    assert copy.deferrable
 
 
 def test_a_driver_beside_its_task_is_waited_for_there(

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from tests.pages import FLIGHTS, PAGES
 
 from tidegate.contract import Attempt
-from tidegate.store import DOCS, LONGEST, PAGE, REPORT, AttemptFiles, Store
+from tidegate.store import DOCS, HEIR, LONGEST, PAGE, REPORT, AttemptFiles, Store
 from tidegate.telling.page import policy
 from tidegate.ui.page import app
 
@@ -78,6 +78,17 @@ def test_other_tries_are_linked_beside_this_one(client: TestClient, store: Store
     assert '<a href="4">try 4</a>' in shown
     assert 'href="3"' not in shown
     assert client.get(f"/reports/{RUN}/1").status_code == 200
+
+
+def test_a_try_that_waited_for_an_earlier_ones_driver_has_its_report(
+    client: TestClient, store: Store
+) -> None:
+    first = replace(FLIGHTS, try_number=1)
+    left(store, text=replace(PAGES["closed"], attempt=first).to_json())
+    store.files(first).write(HEIR, "3")
+    assert "cannot be believed" in client.get(f"/reports/{RUN}/2").text
+    store.files(first).write(HEIR, "2")
+    assert "Gate closed" in client.get(f"/reports/{RUN}/2").text
 
 
 UNBELIEVABLE = {

@@ -23,6 +23,7 @@ from tidegate.driver.jvm import (
     hadoop,
     iceberg,
     kept,
+    parquet,
     plans,
     rewrite,
     streams,
@@ -178,6 +179,15 @@ def rewritten(spark: SparkSession) -> bool:
     return (written, rows, made.old.size()) == (1, 4, len(found))
 
 
+def listed(spark: SparkSession) -> bool:
+    name = "lake.borrowed.texts"
+    spark.sql(f"CREATE TABLE {name} AS SELECT 'ab' AS s FROM range(500)")
+    paths = [row[0] for row in spark.sql(f"SELECT file_path FROM {name}.files").collect()]
+    pages = parquet.dictionaries(spark, paths, [1], 9.0)
+    spark.sql(f"DROP TABLE {name}")
+    return set(pages[1]) == {b"\2\0\0\0ab"}
+
+
 def test_a_folder_of_any_storage_is_read_and_written(spark: SparkSession, tmp_path: Path) -> None:
     folder = hadoop.Folder(spark, f"{tmp_path}/deep")
     assert (folder.names(), folder.read("a/b"), folder.move_aside(1)) == ([], None, None)
@@ -235,6 +245,8 @@ TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
         kept.reaches(spark, f"file://{DRIVER}") and not kept.reaches(spark, "nowhere://x/y")
     ),
     "remove_folders": removed,
+    "dictionaries": listed,
+    "local_texts": lambda spark: jvm.local_texts(spark, ["a", None]).count() == 2,
     "observed": seen_of_a_stream,
     "data_files": rewritten,
 }

@@ -46,7 +46,7 @@ from tidegate.retry import RETRIES, RETRY_POLICY
 from tidegate.settings import defers, history_of, project_dir, reports_store
 from tidegate.submit.arguments import SPARK_ARGUMENTS
 from tidegate.submit.secrets import Settings, check_settings, part
-from tidegate.submit.ways import outlives_its_task
+from tidegate.submit.ways import lasts
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -176,7 +176,7 @@ class StageOperator(BaseOperator):
         """
         with refusals_told(this_attempt(context)):
             spec, settings = self.asked(context)
-            lets_go = self.deferrable and outlives_its_task(settings)
+            lets_go = self.deferrable and lasts(settings)
         run = self._run_of(spec, settings, context)
         if lets_go:
             wait_for(self, run.let_go())

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from tidegate.contract import Attempt, Report, StageSpec, scrub
 from tidegate.errors import ResourceExhausted, SpecError, TidegateError
@@ -13,12 +14,13 @@ from tidegate.store import DRIVERS_SPEC, KEYTAB, LOG, PAGE, SPEC, TICKET, Attemp
 from tidegate.submit.protocol import Listener, Order, Submission, Ticket
 from tidegate.submit.secrets import Settings
 from tidegate.submit.shared import reached
-from tidegate.submit.ways import submission
+from tidegate.submit.ways import lasting, resumed, submission
 from tidegate.telling.card import card, refusal
 from tidegate.telling.green import green, head
 from tidegate.telling.outcome import UNBELIEVABLE, error_of, read_report
 from tidegate.telling.page import page, tries_around
 
+Way = TypeVar("Way", bound=Submission)
 log = logging.getLogger(__name__)
 
 
@@ -70,7 +72,8 @@ class StageRun:
         :raises TidegateError: of the class the report names, after the failure card.
         """
         with self._told():
-            report = self._outcome(self._begun(self._order))
+            self._prepare()
+            report = self._outcome(self._begun(submission(self._order)))
         for line in green(report):
             log.info("%s", line)
         return report
@@ -81,7 +84,9 @@ class StageRun:
         :raises TidegateError: if it does not, after the failure card.
         """
         with self._told():
-            ticket = self._begun(replace(self._order, lets_go=True)).let_go()
+            self._prepare()
+            order = replace(self._order, lets_go=True)
+            ticket = self._begun(lasting(order)).let_go()
             with reached(TICKET):
                 self._store.common(self._spec.attempt).write(TICKET, ticket.to_json())
         return ticket
@@ -96,9 +101,8 @@ class StageRun:
             with reached(LOG):
                 self._files.keep()
                 self._store.bring(self._spec.attempt, LOG)  # of the worker that submitted it
-            way = self._submission = submission(self._order)
-            way.resume(ticket)
-            report = self._outcome(way)
+            self._submission = resumed(self._order, ticket)
+            report = self._outcome(self._submission)
         for line in green(report):
             log.info("%s", line)
         return report
@@ -122,11 +126,8 @@ class StageRun:
         if self._submission is not None:
             self._submission.end()
 
-    def _begun(self, order: Order) -> Submission:
-        for line in head(self._spec, self._store.root, self._log_file):
-            log.info("%s", line)
-        self._prepare()
-        way = self._submission = submission(order)
+    def _begun(self, way: Way) -> Way:
+        self._submission = way
         way.start()
         return way
 
@@ -148,6 +149,8 @@ class StageRun:
 
     def _prepare(self) -> None:
         """Lay out the attempt's folder; an earlier try's that was killed loses its secrets."""
+        for line in head(self._spec, self._store.root, self._log_file):
+            log.info("%s", line)
         try:
             for files in self._store.earlier(self._spec.attempt):
                 _forget(files, self._secrets)

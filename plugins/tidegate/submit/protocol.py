@@ -129,17 +129,6 @@ class Submission(Protocol):
         :raises SpecError: if this machine or its configuration lacks something.
         """
 
-    def let_go(self) -> Ticket:
-        """Have the cluster take the driver, instead of :meth:`follow`; return what it is known by.
-
-        Asked only of a way whose drivers outlive their tasks, and of an order that ``lets_go``.
-
-        :raises TidegateError: if the cluster does not take it.
-        """
-
-    def resume(self, ticket: Ticket) -> None:
-        """Know a driver that was let go, instead of :meth:`start`; it is followed next."""
-
     def follow(self) -> int:
         """Run the driver to its end; return its exit code (negative: killed by that signal)."""
 
@@ -148,3 +137,13 @@ class Submission(Protocol):
 
     def lost(self, exit_code: int) -> TidegateError:
         """Return what it means that the driver ended with this code and left no report."""
+
+
+class Lasting(Submission, Protocol):
+    """A driver that outlives its task."""
+
+    def let_go(self) -> Ticket:
+        """Have the cluster take the driver, instead of :meth:`follow`; return what it is known by.
+
+        :raises TidegateError: if the cluster does not take it.
+        """

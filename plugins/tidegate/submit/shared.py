@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from tidegate.contract import Attempt
-from tidegate.errors import ClusterUnavailable
+from tidegate.errors import ClusterUnavailable, SpecError
 from tidegate.store import HEIR, AttemptFiles, Files
 
 
@@ -12,13 +12,13 @@ from tidegate.store import HEIR, AttemptFiles, Files
 def reached(what: str) -> Iterator[None]:
     """Say of a failure in this block that it is the place's.
 
-    :raises ClusterUnavailable: if it cannot be read or written.
+    :raises ClusterUnavailable: if it cannot be read or written, or holds what nobody has written.
     """
     try:
         yield
-    except (OSError, ValueError) as failed:
+    except (OSError, ValueError, KeyError, TypeError) as failed:
         raise ClusterUnavailable(
-            f"[tidegate] reports_dir: {what}: the place cannot be reached", quote=str(failed)
+            f"[tidegate] reports_dir: {what} cannot be read or written there", quote=str(failed)
         ) from failed
 
 
@@ -50,6 +50,11 @@ def is_anothers(there: Files, mine: Attempt) -> bool:
     A worker that was out of reach for a while is told to end its task, which Airflow has given up;
     the driver is not the task's to end any more.
     """
-    with suppress(OSError, ValueError):  # nobody said so
-        return int(there.read(HEIR)) > mine.try_number
-    return False
+    return heir_of(there) > mine.try_number
+
+
+def heir_of(there: Files) -> int:
+    """Return the number of the try that waits for a driver in its own try's place; 0 of none."""
+    with suppress(OSError, ValueError, SpecError):  # nobody said so
+        return int(there.read(HEIR))
+    return 0

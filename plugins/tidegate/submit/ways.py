@@ -1,15 +1,31 @@
 """The ways to run a driver, and which one a connection asks for."""
 
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
 from tidegate.errors import SpecError
 from tidegate.submit.client import ClientSubmission
 from tidegate.submit.cluster import Cluster, cluster_of
 from tidegate.submit.hook import look_up
 from tidegate.submit.kubernetes.submission import KubernetesSubmission
 from tidegate.submit.kubernetes.watch import KubernetesWatch
-from tidegate.submit.protocol import Order, Submission, Ticket, Watch
+from tidegate.submit.protocol import Lasting, Order, Submission, Ticket, Watch
 from tidegate.submit.secrets import Settings
 from tidegate.submit.yarn.submission import YarnSubmission
 from tidegate.submit.yarn.watch import YarnWatch
+
+Way = TypeVar("Way")
+_ANY = Cluster(conn_id="", master="yarn", manager="yarn", deploy_mode="cluster")
+"""Where nothing is submitted."""
+_LASTING: Mapping[str, Callable[[Order, Cluster, Ticket | None], Lasting]] = {
+    "yarn": YarnSubmission,
+    "kubernetes": KubernetesSubmission,
+}
+_WATCHES: Mapping[str, Callable[[Ticket], Watch]] = {
+    "yarn": YarnWatch,
+    "kubernetes": KubernetesWatch,
+}
+"""By the kind of cluster that a driver runs on."""
 
 
 def submission(order: Order) -> Submission:
@@ -18,19 +34,34 @@ def submission(order: Order) -> Submission:
     :raises SpecError: if there is no such connection, or it cannot be what it says.
     """
     cluster = _cluster(order.settings)
-    if not cluster.is_remote:
-        return ClientSubmission(order, cluster)
-    if cluster.manager == "kubernetes":
-        return KubernetesSubmission(order, cluster)
-    return YarnSubmission(order, cluster)
+    if cluster.is_remote:
+        return _LASTING[cluster.manager](order, cluster, None)
+    return ClientSubmission(order, cluster)
 
 
-def outlives_its_task(settings: Settings) -> bool:
-    """Tell whether a driver goes on when nobody waits for it.
+def lasts(settings: Settings) -> bool:
+    """Tell whether a driver goes on when its task does not wait for it.
 
     :raises SpecError: if there is no such connection, or it cannot be what it says.
     """
     return _cluster(settings).is_remote
+
+
+def lasting(order: Order) -> Lasting:
+    """Return the way of an order whose driver :func:`lasts`.
+
+    :raises SpecError: as :func:`submission` does.
+    """
+    cluster = _cluster(order.settings)
+    return _LASTING[cluster.manager](order, cluster, None)
+
+
+def resumed(order: Order, ticket: Ticket) -> Submission:
+    """Return a driver that was let go, to be followed; whatever the connection says by now.
+
+    :raises SpecError: if this version knows no such cluster.
+    """
+    return _known(_LASTING, ticket)(order, _ANY, ticket)
 
 
 def watch(ticket: Ticket) -> Watch:
@@ -38,14 +69,17 @@ def watch(ticket: Ticket) -> Watch:
 
     :raises SpecError: if this version knows no such cluster.
     """
-    if ticket.manager == "kubernetes":
-        return KubernetesWatch(ticket)
-    if ticket.manager == "yarn":
-        return YarnWatch(ticket)
-    raise SpecError(
-        f"a driver on {ticket.manager!r}, which this version of tidegate knows nothing of: "
-        "run the same version on workers and triggerers"
-    )
+    return _known(_WATCHES, ticket)(ticket)
+
+
+def _known(ways: Mapping[str, Way], ticket: Ticket) -> Way:
+    try:
+        return ways[ticket.manager]
+    except KeyError as unknown:
+        raise SpecError(
+            f"a driver on {ticket.manager!r}, which this version of tidegate knows nothing of: run "
+            "the same version on workers and triggerers"
+        ) from unknown
 
 
 def _cluster(settings: Settings) -> Cluster:

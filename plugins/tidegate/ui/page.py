@@ -14,6 +14,7 @@ from tidegate.contract import Attempt, Report
 from tidegate.errors import SpecError
 from tidegate.settings import reports_store
 from tidegate.store import REPORT, AttemptFiles, Store
+from tidegate.submit.shared import heir_of
 from tidegate.telling.outcome import UNBELIEVABLE
 from tidegate.telling.page import page, page_of_nothing, policy, tries_around
 from tidegate.ui.airflow_server import guarded_app, may_read_runs
@@ -77,19 +78,25 @@ def _is_there(store: Store, attempt: Attempt) -> bool:
 def _page(store: Store, attempt: Attempt) -> str:
     try:
         told = Report.from_json(store.files(attempt).read(REPORT))
-        _require_same(told.attempt, attempt)
+        _require_own(store, told.attempt, attempt)
         return page(told, _addresses(store, attempt))
     except UNBELIEVABLE as wrong:
         # It is read from a folder: whatever is wrong with it is told, and hurts nothing else.
         return page_of_nothing("This report cannot be believed", f"{REPORT}: {wrong}"[:500])
 
 
-def _require_same(told: Attempt, asked: Attempt) -> None:
+def _require_own(store: Store, told: Attempt, asked: Attempt) -> None:
     """Refuse a report of another attempt, whose DAG this reader may not be allowed to see.
+
+    A try that waited for the driver of an earlier one has that one's report.
 
     :raises ValueError: if they differ in what names an attempt.
     """
-    if replace(told, generation=0, submitted_ms=0) != asked:
+    its = replace(told, generation=0, submitted_ms=0)
+    if its == asked:
+        return
+    is_of_this_task = replace(its, try_number=asked.try_number) == asked
+    if not is_of_this_task or heir_of(store.common(its)) != asked.try_number:
         raise ValueError("it is the report of another attempt")
 
 

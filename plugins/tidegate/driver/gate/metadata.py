@@ -39,12 +39,14 @@ def answers(metrics: Iterable[Any], facts: FileFacts) -> dict[MetricId, object]:
     return found
 
 
-def _is_whole(domain: Mapping[str, Any]) -> bool:
+def is_whole(metric: Any) -> bool:
+    """Tell whether a metric is of every row of a column or table."""
+    domain = metric.metric_domain_kwargs
     return all(domain[key] is None for key in domain.keys() - _PLAIN)
 
 
 def _answer(metric: Any, facts: FileFacts) -> object:
-    _prove(_is_whole(metric.metric_domain_kwargs))
+    _prove(is_whole(metric))
     if metric.metric_name == "table.row_count":
         return facts.rows
     answer = _ANSWERS.get(metric.metric_name)

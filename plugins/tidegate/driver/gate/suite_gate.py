@@ -11,12 +11,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from tidegate.contract import Judgement, Suite, columns_of
+from tidegate.driver.gate import metadata, texts
 from tidegate.driver.gate.docs import page
 from tidegate.driver.gate.document import exports_data_docs
 from tidegate.driver.gate.facts import FileFacts
 from tidegate.driver.gate.gx import MetricId, dependencies
 from tidegate.driver.gate.measure import measure
-from tidegate.driver.gate.metadata import answers
 from tidegate.driver.gate.pii import check_pii
 from tidegate.driver.gate.plan import Plan, plan, runtime
 from tidegate.driver.gate.replay import ReplayEngine, replay
@@ -119,7 +119,9 @@ class SuiteGate:
     ) -> dict[MetricId, object]:
         known: dict[MetricId, object] = {}
         if facts is not None:
-            known = answers(planned.metrics, facts)
+            known = metadata.answers(planned.metrics, facts)
+            left = [metric for metric in planned.metrics if metric.id not in known]
+            known |= texts.answers(self._spark, left, planned.aggregates, facts)
         asked = {id_: column for id_, column in planned.aggregates.items() if id_ not in known}
         return known | measure(staged, asked)
 

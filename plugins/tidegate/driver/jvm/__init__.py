@@ -5,7 +5,8 @@ borrowed and what is lost without it; ``tests/driver/test_borrowed.py`` touches 
 What has a subject of its own lies beside: the plans of SQL, the catalogs' own ways to make tables.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -61,6 +62,20 @@ def frame_of(spark: SparkSession, rdd: Any, encoder: Any) -> DataFrame:
     alone; without it, every row of a graph's result would pass through Python.
     """
     return DataFrame(java_session(spark).createDataset(rdd, encoder).toDF(), spark)
+
+
+def local_texts(spark: SparkSession, texts: Sequence[str | None]) -> DataFrame:
+    """Return a frame of one column of text, which Spark looks at without a job.
+
+    Borrowed (``createDataset``, Jackson) because PySpark's own ``createDataFrame`` makes an RDD of
+    what it is given, unless pyarrow is there; without it, to look at a few values costs a job.
+    """
+    jvm = jvm_of(spark)
+    kind = jvm.java.lang.Class.forName("java.util.ArrayList")
+    # One call, not one a text.
+    told = jvm.com.fasterxml.jackson.databind.ObjectMapper().readValue(json.dumps(texts), kind)
+    frame = java_session(spark).createDataset(told, jvm.org.apache.spark.sql.Encoders.STRING())
+    return DataFrame(frame.toDF(), spark)
 
 
 def row_encoder(frame: DataFrame) -> Any:

@@ -7,7 +7,7 @@ from time import monotonic, sleep
 
 from tidegate.contract import Attempt
 from tidegate.errors import ClusterUnavailable, SpecError, TidegateError
-from tidegate.store import DOCS, DRIVERS_SPEC, REPORT, SPEC, TOLD, Files
+from tidegate.store import DOCS, DRIVERS_SPEC, KEYTAB, REPORT, SPEC, TOLD, Files
 from tidegate.submit.cluster import Cluster
 from tidegate.submit.earlier import left_running
 from tidegate.submit.elsewhere import arguments, digest_of, place_of, travelling, uploads_of
@@ -36,13 +36,15 @@ _ENDED = 1
 
 
 class KubernetesSubmission:
-    """One driver in cluster mode; a :class:`~tidegate.submit.protocol.Submission`.
+    """One driver in cluster mode; a :class:`~tidegate.submit.protocol.Lasting`.
 
     spark-submit uploads what the driver needs, creates its pod and ends; no JVM waits beside the
     task. From then on Kubernetes' API is asked for the pod, which its label finds.
+
+    :param ticket: of a driver that was let go, which is followed without a start.
     """
 
-    def __init__(self, order: Order, cluster: Cluster) -> None:
+    def __init__(self, order: Order, cluster: Cluster, ticket: Ticket | None = None) -> None:
         self._order = order
         self._cluster = cluster
         self._attempt = order.spec.attempt
@@ -56,6 +58,12 @@ class KubernetesSubmission:
         # Of an earlier try nobody knows, so it is asked for.
         self._has_secret = True
         self._is_over = False
+        self._pending_seconds = cluster.pending_seconds
+        if ticket is not None:
+            self._api = connect(ticket.reach)
+            self._name = ticket.id
+            self._attempt = ticket.attempt
+            self._pending_seconds = int(ticket.reach[PENDING])
 
     @property
     def attempt(self) -> Attempt:
@@ -79,6 +87,7 @@ class KubernetesSubmission:
         left = left_running(order, api)
         if left is not None:
             self._name, self._attempt = left
+            order.files.remove(KEYTAB)  # nothing is submitted
             inherit(self._there, order.spec.attempt)
             return
         with reached(SPEC):
@@ -103,12 +112,6 @@ class KubernetesSubmission:
         self._order.files.remove(DRIVERS_SPEC)
         return Ticket(attempt=self._attempt, manager="kubernetes", id=self._name, reach=self._reach)
 
-    def resume(self, ticket: Ticket) -> None:
-        """Know the pod of a driver that was let go."""
-        self._api = connect(ticket.reach)
-        self._name = ticket.id
-        self._attempt = ticket.attempt
-
     @property
     def _there(self) -> Files:
         return place_of(self._order, self._attempt)
@@ -124,7 +127,7 @@ class KubernetesSubmission:
                 settings.shown.get("conf", {}),
                 variables.get("KUBECONFIG", ""),
             ),
-            PENDING: str(self._cluster.pending_seconds),
+            PENDING: str(self._pending_seconds),
         }
 
     def follow(self) -> int:
@@ -224,7 +227,7 @@ class KubernetesSubmission:
         :raises SpecError: if waiting does not help.
         :raises ClusterUnavailable: if it has waited for too long.
         """
-        seconds = self._cluster.pending_seconds
+        seconds = self._pending_seconds
         if pod.waits_for and pod.waits_for != self._waits_for:
             self._waits_for = pod.waits_for
             told = shorten(pod.waits_for, 200)

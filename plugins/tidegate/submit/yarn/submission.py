@@ -6,7 +6,7 @@ from time import monotonic, sleep
 
 from tidegate.contract import Attempt
 from tidegate.errors import ClusterUnavailable, TidegateError
-from tidegate.store import DOCS, DRIVERS_SPEC, REPORT, SPEC, TOLD, Files
+from tidegate.store import DOCS, DRIVERS_SPEC, KEYTAB, REPORT, SPEC, TOLD, Files
 from tidegate.submit.cluster import Cluster
 from tidegate.submit.earlier import left_running
 from tidegate.submit.elsewhere import arguments, digest_of, place_of, travelling
@@ -33,13 +33,15 @@ _SUBMITTED = re.compile(r"(?:Submitted application|Application report for) (appl
 
 
 class YarnSubmission:
-    """One driver in cluster mode; a :class:`~tidegate.submit.protocol.Submission`.
+    """One driver in cluster mode; a :class:`~tidegate.submit.protocol.Lasting`.
 
     spark-submit uploads what the driver needs and follows the application. Where it is gone, or the
     application is an earlier try's, YARN is asked instead.
+
+    :param ticket: of a driver that was let go, which is followed without a start.
     """
 
-    def __init__(self, order: Order, cluster: Cluster) -> None:
+    def __init__(self, order: Order, cluster: Cluster, ticket: Ticket | None = None) -> None:
         self._order = order
         self._cluster = cluster
         self._attempt = order.spec.attempt
@@ -51,6 +53,10 @@ class YarnSubmission:
         self._fetched = 0.0
         self._is_named = False
         self._is_over = False
+        if ticket is not None:
+            self._yarn = yarn_of(ticket.reach)
+            self._application = ticket.id
+            self._attempt = ticket.attempt
 
     @property
     def attempt(self) -> Attempt:
@@ -72,7 +78,8 @@ class YarnSubmission:
         left = left_running(order, self._yarn)
         if left is not None:
             self._application, self._attempt = left
-            order.files.remove(DRIVERS_SPEC)  # nothing is submitted
+            for name in (DRIVERS_SPEC, KEYTAB):  # nothing is submitted
+                order.files.remove(name)
             inherit(self._there, order.spec.attempt)
             return
         with reached(SPEC):
@@ -94,12 +101,6 @@ class YarnSubmission:
         return Ticket(
             attempt=self._attempt, manager="yarn", id=self._application, reach=self._reach
         )
-
-    def resume(self, ticket: Ticket) -> None:
-        """Know the application of a driver that was let go."""
-        self._yarn = yarn_of(ticket.reach)
-        self._application = ticket.id
-        self._attempt = ticket.attempt
 
     @property
     def _there(self) -> Files:

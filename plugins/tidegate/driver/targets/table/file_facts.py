@@ -4,7 +4,7 @@ import json
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,7 @@ from pyspark.sql.types import DateType, TimestampNTZType, TimestampType
 
 from tidegate.driver.gate.facts import ColumnFacts, FileFacts
 from tidegate.driver.jvm import added_files, live_files
+from tidegate.driver.targets.table.dictionaries import Dictionaries
 
 MOST_FILES = 2000
 """Beyond so many files, one query is as fast as reading what each says of itself."""
@@ -22,7 +23,7 @@ MOST_FILES = 2000
 
 def facts_of_added(spark: SparkSession, table: str, snapshot: int) -> FileFacts | None:
     """Return what the data files say that a snapshot added; None if that cannot be known."""
-    return _facts(added_files(spark, table, snapshot, MOST_FILES))
+    return _facts(spark, added_files(spark, table, snapshot, MOST_FILES))
 
 
 def facts_of_live(spark: SparkSession, table: str, snapshot: int) -> FileFacts | None:
@@ -30,15 +31,17 @@ def facts_of_live(spark: SparkSession, table: str, snapshot: int) -> FileFacts |
 
     With rows deleted beside the files, nothing is.
     """
-    return _facts(live_files(spark, table, snapshot, MOST_FILES))
+    return _facts(spark, live_files(spark, table, snapshot, MOST_FILES))
 
 
-def _facts(found: tuple[str, Iterator[str]] | None) -> FileFacts | None:
+def _facts(spark: SparkSession, found: tuple[str, Iterator[str]] | None) -> FileFacts | None:
     if found is None:
         return None
-    schema, files = found
+    schema = json.loads(found[0])
+    dictionaries = Dictionaries.of(spark, schema)
     try:
-        return summed(json.loads(schema), map(json.loads, files))
+        facts = summed(schema, dictionaries.noting(map(json.loads, found[1])))
+        return replace(facts, texts=dictionaries.texts)
     except (Py4JError, PySparkException, ValueError, KeyError):
         # Metadata of a shape that is not known here proves nothing: a query is asked instead.
         return None
