@@ -9,7 +9,7 @@ from tidegate.contract import StageSpec
 from tidegate.driver.attempt import fail, settle_attempt, start
 from tidegate.driver.measures import measure
 from tidegate.driver.record import Record
-from tidegate.driver.session import die_with_parent, take_variables
+from tidegate.driver.session import die_with_parent, take_variables, with_secrets
 from tidegate.store import AttemptFiles
 
 HELD = 65
@@ -39,7 +39,7 @@ def run(spec: StageSpec) -> int:
 
 def receive(file: Path) -> StageSpec:
     """Read the spec, and leave it behind without its secret conf: a kill comes when it likes."""
-    spec = StageSpec.from_json(file.read_text(encoding="utf-8"))
+    spec = with_secrets(StageSpec.from_json(file.read_text(encoding="utf-8")))
     take_variables(spec)
     if spec.conf:
         AttemptFiles(str(file.parent)).write(file.name, spec.without_secrets().to_json())

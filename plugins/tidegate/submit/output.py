@@ -36,22 +36,19 @@ class Output:
                 piece = os.read(source, _PIECE)
                 if not piece:
                     break
-                self._take_piece(piece, out)
+                self.take(piece, out)
             meanwhile()
         self._write(self._rest, out)
         meanwhile()
 
-    def _take_piece(self, piece: bytes, out: IO[bytes]) -> None:
+    def take(self, piece: bytes, out: IO[bytes]) -> None:
+        """Write what is whole lines by now; keep the beginning of another."""
         whole, newline, self._rest = (self._rest + piece).rpartition(b"\n")
         self._write(whole + newline, out)
         if len(self._rest) > _PIECE:
             # A line without an end: written in pieces, so that it never lies in memory whole.
             self._write(self._rest, out)
             self._rest = b""
-
-    def take(self, lines: bytes, out: IO[bytes]) -> None:
-        """Write whole lines."""
-        self._write(lines, out)
 
     def _write(self, lines: bytes, out: IO[bytes]) -> None:
         text = scrub(lines.decode("utf-8", errors="replace"), self._secrets)
