@@ -2,8 +2,12 @@
 
 import ast
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import cache
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -26,6 +30,7 @@ from tidegate.driver.jvm import (
     parquet,
     plans,
     rewrite,
+    shared,
     streams,
 )
 
@@ -197,6 +202,111 @@ def test_a_folder_of_any_storage_is_read_and_written(spark: SparkSession, tmp_pa
     assert folder.names() == []
 
 
+ATTACHED = """
+from tidegate.driver.jvm.shared import attach
+
+spark = attach()
+found = [spark.conf.get("spark.colour", None), spark.range(3).count()]
+print(spark.catalog.listTables("default"), *found)
+"""
+
+
+def attached(spark: SparkSession) -> Any:
+    """Tell whether another process finds this application, and none of what this session has."""
+    shared.keep_root(spark)
+    mine = spark.newSession()
+    mine.conf.set("spark.colour", "red")
+    mine.range(1).createOrReplaceTempView("mine")
+    parameters: Any = spark.sparkContext._gateway
+    parameters = parameters.gateway_parameters
+    gateway = {
+        "PYSPARK_GATEWAY_PORT": str(parameters.port),
+        "PYSPARK_GATEWAY_SECRET": parameters.auth_token,
+    }
+    told = subprocess.run(
+        [sys.executable, "-c", ATTACHED],
+        env={**os.environ, **gateway, "PYTHONPATH": str(DRIVER.parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    jvm.jvm_of(spark).SparkSession.setDefaultSession(jvm.java_session(spark))
+    return told.strip() == "[] None 3"
+
+
+def java(spark: SparkSession) -> Any:
+    return jvm.jvm_of(spark).java
+
+
+def hadoop_conf(spark: SparkSession) -> Any:
+    context: Any = spark.sparkContext._jsc
+    return context.hadoopConfiguration()
+
+
+def set_level(spark: SparkSession, level: str) -> None:
+    spark.sparkContext.setLogLevel(level)
+
+
+CHANGES: dict[str, tuple[Callable[[SparkSession], Any], Callable[[SparkSession], Any]]] = {
+    "Hadoop's conf": (
+        lambda spark: hadoop_conf(spark).set("fs.colour", "red"),
+        lambda spark: hadoop_conf(spark).unset("fs.colour"),
+    ),
+    "system property colour": (
+        lambda spark: java(spark).lang.System.setProperty("colour", "red"),
+        lambda spark: java(spark).lang.System.clearProperty("colour"),
+    ),
+    "tables of the session catalog": (
+        lambda spark: spark.sql("CREATE DATABASE spark_catalog.colours"),
+        lambda spark: spark.sql("DROP DATABASE spark_catalog.colours"),
+    ),
+    "log levels": (
+        lambda spark: set_level(spark, "FATAL"),
+        lambda spark: set_level(spark, "WARN"),
+    ),
+    "time zone": (
+        lambda spark: java(spark).util.TimeZone.setDefault(
+            java(spark).util.TimeZone.getTimeZone("Asia/Tokyo")
+        ),
+        lambda spark: java(spark).util.TimeZone.setDefault(None),
+    ),
+    "listeners": (
+        lambda spark: spark_of(spark).addSparkListener(listener(spark)),
+        lambda spark: spark_of(spark).removeSparkListener(listener(spark)),
+    ),
+    "streaming queries": (
+        lambda spark: spark.readStream.format("rate").load().writeStream.format("noop").start(),
+        lambda spark: [query.stop() for query in spark.streams.active],
+    ),
+}
+
+
+def spark_of(spark: SparkSession) -> Any:
+    context: Any = spark.sparkContext._jsc
+    return context.sc()
+
+
+@cache
+def listener(spark: SparkSession) -> Any:
+    """Return a listener that is none of Spark's own: whatever it hears, it does nothing of note."""
+    of = java(spark).lang.Class.forName("org.apache.spark.scheduler.SparkListenerInterface")
+    return java(spark).beans.EventHandler.create(of, java(spark).lang.Object(), "hashCode")
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_trace_of_an_attempt_is_seen(spark: SparkSession, what: str) -> None:
+    change, undo = CHANGES[what]
+    before = shared.traces(spark)
+    change(spark)
+    try:
+        after = shared.traces(spark)
+    finally:
+        undo(spark)
+    changed = dict(after.items() ^ before.items()).keys()
+    assert what in changed
+    assert changed <= {what, "running jobs"}
+
+
 TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
     "jvm_of": lambda spark: jvm.jvm_of(spark).java.lang.System.currentTimeMillis(),
     "java_session": lambda spark: jvm.java_session(spark).sessionState().newHadoopConf(),
@@ -249,6 +359,15 @@ TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
     "dictionaries": listed,
     "local_texts": lambda spark: jvm.local_texts(spark, ["a", None]).count() == 2,
     "observed": seen_of_a_stream,
+    "keep_root": lambda spark: shared.keep_root(spark) is None,
+    "attach": attached,
+    "next_stage": lambda spark: shared.next_stage(spark) > 0,
+    "newest_object": lambda spark: shared.newest_object() < shared.newest_object(),
+    "tidy": lambda spark: shared.tidy(spark, 0, shared.file_systems(spark)) is None,
+    "file_systems": lambda spark: "file://" in " ".join(shared.file_systems(spark)),
+    "scratch_of": lambda spark: shared.scratch_of(spark).is_dir(),
+    "used_mib": lambda spark: shared.used_mib(spark) > 0,
+    "traces": lambda spark: shared.traces(spark) == shared.traces(spark),
     "data_files": rewritten,
 }
 
