@@ -56,7 +56,7 @@ lint: .venv/.installed  ## Check style, types and the import contracts
 	lint-imports | tail -n 12
 
 bench: setup  ## Run every benchmark; each prints a table and writes benchmarks/results/*.json
-	for each in publish_cost stage_overhead gate_overhead gate_scale gate_peers gate_operator gate_s3 gate_memory parse_time stream_throughput stream_memory; do python -m benchmarks.$$each; done
+	for each in publish_cost stage_overhead gate_overhead gate_scale gate_peers gate_operator gate_s3 gate_memory parse_time stream_throughput stream_memory warm_memory; do python -m benchmarks.$$each; done
 
 clean:  ## Remove what the other targets made: the environment, landed data, tables, models
 	rm -rf .venv .tidegate landing lake mlflow.db mlartifacts spark-warehouse benchmarks/results

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from demo.server import PROJECT, AirflowServer
+from demo.server import KEEP_WARM, PROJECT, AirflowServer
 from tidegate.contract import Report
 from tidegate.store import PAGE, REPORT, Store
 from tidegate.telling.finding import sentence
@@ -152,7 +152,8 @@ def main() -> int:
     """Run both nights; the exit code is 0 if and only if each ended as it should."""
     began = time.monotonic()
     say("starting Airflow …")
-    with AirflowServer(Path(PROJECT, ".tidegate", "airflow"), PROJECT / "dags") as server:
+    home = Path(PROJECT, ".tidegate", "airflow")
+    with AirflowServer(home, PROJECT / "dags", settings=KEEP_WARM) as server:
         well = good_night(server) and bad_night(server)
     ended = "both nights ended as they should"
     if not well:

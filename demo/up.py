@@ -5,7 +5,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from demo.server import PROJECT, AirflowServer
+from demo.server import KEEP_WARM, PROJECT, AirflowServer
 
 
 def main() -> int:
@@ -13,9 +13,8 @@ def main() -> int:
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 8080
     print("starting Airflow …", flush=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with AirflowServer(
-        Path(PROJECT, ".tidegate", "airflow"), PROJECT / "dags", port=port
-    ) as server:
+    home = Path(PROJECT, ".tidegate", "airflow")
+    with AirflowServer(home, PROJECT / "dags", port=port, settings=KEEP_WARM) as server:
         server.trigger_ready("nightly_flights")
         print(f"\n  {server.url}   user admin   password {server.password}", flush=True)
         print(

@@ -6,8 +6,10 @@ from airflow.configuration import AIRFLOW_HOME
 from airflow.sdk.configuration import conf
 
 from tidegate.contract import Report
+from tidegate.errors import SpecError
 from tidegate.objects import Place
 from tidegate.store import Store
+from tidegate.submit.protocol import Warmth
 
 
 def project_dir() -> str:
@@ -44,6 +46,20 @@ def history_of(report: Report | None) -> str:
     if not application:
         return ""  # it failed before Spark named it
     return f"{base.rstrip('/')}/history/{application}"
+
+
+def warmth() -> Warmth:
+    """Return how long drivers wait for the next attempt, and how many may.
+
+    :raises SpecError: if ``keep_warm`` is no number, or ``warm_drivers`` no whole one.
+    """
+    try:
+        seconds = float(_setting("keep_warm") or 0)
+        return Warmth(seconds=max(seconds, 0), most=int(_setting("warm_drivers") or 2))
+    except ValueError as wrong:
+        raise SpecError(
+            f"[tidegate] keep_warm and warm_drivers: {wrong}; give seconds and a number"
+        ) from wrong
 
 
 def _setting(name: str) -> str:

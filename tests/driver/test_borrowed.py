@@ -2,8 +2,12 @@
 
 import ast
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import cache
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -26,6 +30,7 @@ from tidegate.driver.jvm import (
     parquet,
     plans,
     rewrite,
+    shared,
     streams,
 )
 
@@ -33,6 +38,7 @@ DRIVER = Path(__file__).resolve().parents[2] / "plugins" / "tidegate" / "driver"
 JVM = DRIVER / "jvm" / "__init__.py"
 BORROWING = sorted((DRIVER / "jvm").glob("*.py"))
 GX = DRIVER / "gate" / "gx.py"
+GRAPHS = DRIVER / "gate" / "graphs.py"
 TABLE = "lake.borrowed.numbers"
 
 
@@ -168,6 +174,21 @@ def left(_: SparkSession) -> bool:
     return told == "second" and not [name for name in names if name.endswith(".tmp")]
 
 
+def told_of_a_stream(spark: SparkSession) -> bool:
+    rates = spark.readStream.format("rate-micro-batch").option("rowsPerBatch", 4).load()
+    counted = rates.observe("evens", F.count_if(F.col("value") % 2 == 0).alias("n"))
+    query = counted.writeStream.foreachBatch(lambda frame, _: frame.collect()).start()
+    while not query.lastProgress or query.lastProgress.batchId < 2:
+        query.awaitTermination(1)
+    query.stop()
+    whole = [json.loads(each.json) for each in query.recentProgress]
+    told = streams.progress_behind(query, -1)
+    behind = streams.progress_behind(query, whole[-1]["batchId"] - 1)
+    assert told[0]["observedMetrics"]["evens"] == {"n": 2}
+    assert {each["batchId"] for each in behind} == {whole[-1]["batchId"]}
+    return [each["batchId"] for each in reversed(told)] == [each["batchId"] for each in whole]
+
+
 def rewritten(spark: SparkSession) -> bool:
     table = jvm.iceberg_table(spark, TABLE)
     found = list(rewrite.data_files(table, int(table.currentSnapshot().snapshotId())))
@@ -195,6 +216,111 @@ def test_a_folder_of_any_storage_is_read_and_written(spark: SparkSession, tmp_pa
     assert (folder.names("a"), folder.read("a/b")) == (["b"], "text")
     assert folder.move_aside(2) == f"{tmp_path}/deep_lost_2"
     assert folder.names() == []
+
+
+ATTACHED = """
+from tidegate.driver.jvm.shared import attach
+
+spark = attach()
+found = [spark.conf.get("spark.colour", None), spark.range(3).count()]
+print(spark.catalog.listTables("default"), *found)
+"""
+
+
+def attached(spark: SparkSession) -> Any:
+    """Tell whether another process finds this application, and none of what this session has."""
+    shared.keep_root(spark)
+    mine = spark.newSession()
+    mine.conf.set("spark.colour", "red")
+    mine.range(1).createOrReplaceTempView("mine")
+    parameters: Any = spark.sparkContext._gateway
+    parameters = parameters.gateway_parameters
+    gateway = {
+        "PYSPARK_GATEWAY_PORT": str(parameters.port),
+        "PYSPARK_GATEWAY_SECRET": parameters.auth_token,
+    }
+    told = subprocess.run(
+        [sys.executable, "-c", ATTACHED],
+        env={**os.environ, **gateway, "PYTHONPATH": str(DRIVER.parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    jvm.jvm_of(spark).SparkSession.setDefaultSession(jvm.java_session(spark))
+    return told.strip() == "[] None 3"
+
+
+def java(spark: SparkSession) -> Any:
+    return jvm.jvm_of(spark).java
+
+
+def hadoop_conf(spark: SparkSession) -> Any:
+    context: Any = spark.sparkContext._jsc
+    return context.hadoopConfiguration()
+
+
+def set_level(spark: SparkSession, level: str) -> None:
+    spark.sparkContext.setLogLevel(level)
+
+
+CHANGES: dict[str, tuple[Callable[[SparkSession], Any], Callable[[SparkSession], Any]]] = {
+    "Hadoop's conf": (
+        lambda spark: hadoop_conf(spark).set("fs.colour", "red"),
+        lambda spark: hadoop_conf(spark).unset("fs.colour"),
+    ),
+    "system property colour": (
+        lambda spark: java(spark).lang.System.setProperty("colour", "red"),
+        lambda spark: java(spark).lang.System.clearProperty("colour"),
+    ),
+    "tables of the session catalog": (
+        lambda spark: spark.sql("CREATE DATABASE spark_catalog.colours"),
+        lambda spark: spark.sql("DROP DATABASE spark_catalog.colours"),
+    ),
+    "log levels": (
+        lambda spark: set_level(spark, "FATAL"),
+        lambda spark: set_level(spark, "WARN"),
+    ),
+    "time zone": (
+        lambda spark: java(spark).util.TimeZone.setDefault(
+            java(spark).util.TimeZone.getTimeZone("Asia/Tokyo")
+        ),
+        lambda spark: java(spark).util.TimeZone.setDefault(None),
+    ),
+    "listeners": (
+        lambda spark: spark_of(spark).addSparkListener(listener(spark)),
+        lambda spark: spark_of(spark).removeSparkListener(listener(spark)),
+    ),
+    "streaming queries": (
+        lambda spark: spark.readStream.format("rate").load().writeStream.format("noop").start(),
+        lambda spark: [query.stop() for query in spark.streams.active],
+    ),
+}
+
+
+def spark_of(spark: SparkSession) -> Any:
+    context: Any = spark.sparkContext._jsc
+    return context.sc()
+
+
+@cache
+def listener(spark: SparkSession) -> Any:
+    """Return a listener that is none of Spark's own: whatever it hears, it does nothing of note."""
+    of = java(spark).lang.Class.forName("org.apache.spark.scheduler.SparkListenerInterface")
+    return java(spark).beans.EventHandler.create(of, java(spark).lang.Object(), "hashCode")
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_trace_of_an_attempt_is_seen(spark: SparkSession, what: str) -> None:
+    change, undo = CHANGES[what]
+    before = shared.traces(spark)
+    change(spark)
+    try:
+        after = shared.traces(spark)
+    finally:
+        undo(spark)
+    changed = dict(after.items() ^ before.items()).keys()
+    assert what in changed
+    assert changed <= {what, "running jobs"}
 
 
 TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
@@ -249,6 +375,16 @@ TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
     "dictionaries": listed,
     "local_texts": lambda spark: jvm.local_texts(spark, ["a", None]).count() == 2,
     "observed": seen_of_a_stream,
+    "keep_root": lambda spark: shared.keep_root(spark) is None,
+    "attach": attached,
+    "next_stage": lambda spark: shared.next_stage(spark) > 0,
+    "newest_object": lambda spark: shared.newest_object() < shared.newest_object(),
+    "tidy": lambda spark: shared.tidy(spark, 0, shared.file_systems(spark)) is None,
+    "file_systems": lambda spark: "file://" in " ".join(shared.file_systems(spark)),
+    "scratch_of": lambda spark: shared.scratch_of(spark).is_dir(),
+    "used_mib": lambda spark: shared.used_mib(spark) > 0,
+    "traces": lambda spark: shared.traces(spark) == shared.traces(spark),
+    "progress_behind": told_of_a_stream,
     "data_files": rewritten,
 }
 
@@ -262,7 +398,10 @@ def test_the_jvm_has_it(spark: SparkSession, numbers: DataFrame, name: str) -> N
 # --- Great Expectations ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("module", "name"), imported_from(GX, "great_expectations"))
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [*imported_from(GX, "great_expectations"), *imported_from(GRAPHS, "great_expectations")],
+)
 def test_great_expectations_has_it(module: str, name: str) -> None:
     assert hasattr(import_module(module), name)
 
@@ -296,8 +435,19 @@ class Asked:
     def of_between(self, name: str) -> Any:
         return self.metric(f"column_values.between.{name}")
 
-    def results(self) -> Any:
-        return self.gx.validated(self.engine, [self.filled], {"result_format": "SUMMARY"})
+    def results(self, graphs: Any = None) -> Any:
+        module = import_module("tidegate.driver.gate.graphs")
+        asked = {"result_format": "SUMMARY"}
+        return module.validated(self.engine, [self.filled], asked, graphs or module.Graphs())
+
+    def judged_again(self, spark: SparkSession) -> bool:
+        """Whether the graphs of one judgement are those of the next, of other data."""
+        graphs = import_module("tidegate.driver.gate.graphs").Graphs()
+        first = self.results(graphs)[0].result["unexpected_count"]
+        built = graphs.built
+        self.engine = self.gx.Engine(spark, "numbers", spark.range(6))
+        second = self.results(graphs)[0].result["unexpected_count"]
+        return built is graphs.built and (len(built), first, second) == (1, 1, 3)
 
     def broken(self) -> Any:
         return self.gx.broken_result(self.filled, ValueError("no"))
@@ -310,6 +460,8 @@ class Asked:
 GX_TOUCHES: dict[str, Callable[[Any, Asked], Any]] = {
     "is_lazy": lambda gx, asked: gx.is_lazy(asked.of_between("condition"), asked.engine),
     "is_condition": lambda gx, asked: gx.is_condition(asked.of_between("condition"), asked.engine),
+    "is_own": lambda gx, asked: gx.is_own(asked.of_between("condition"), asked.engine),
+    "is_own_expectation": lambda gx, asked: gx.is_own_expectation(asked.filled),
     "dependencies": lambda gx, asked: gx.dependencies(
         asked.engine, asked.filled, {}
     ).get_metric_configurations(),
@@ -334,7 +486,11 @@ GX_TOUCHES: dict[str, Callable[[Any, Asked], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", functions_of(GX))
+def test_great_expectations_keeps_its_graphs(gx: Any, spark: SparkSession) -> None:
+    assert Asked(gx, spark).judged_again(spark)
+
+
+@pytest.mark.parametrize("name", [*functions_of(GX), *functions_of(GRAPHS)])
 def test_great_expectations_does_it(gx: Any, spark: SparkSession, name: str) -> None:
     assert GX_TOUCHES[name](gx, Asked(gx, spark))
 
@@ -369,9 +525,9 @@ def test_what_the_engine_overrides_is_there(gx: Any) -> None:
 # --- Who may borrow ----------------------------------------------------------------------------
 
 
-def test_only_one_file_imports_great_expectations() -> None:
+def test_two_files_alone_import_great_expectations() -> None:
     for file in DRIVER.rglob("*.py"):
-        if file != GX:
+        if file not in (GX, GRAPHS):
             assert imported_from(file, "great_expectations") == [], file
 
 
@@ -394,6 +550,6 @@ def borrowed_in(file: Path) -> Iterator[str]:
 def test_nobody_else_of_the_driver_borrows() -> None:
     found = []
     for file in sorted(DRIVER.rglob("*.py")):
-        if file not in (*BORROWING, GX):
+        if file not in (*BORROWING, GX, GRAPHS):
             found += borrowed_in(file)
     assert found == []

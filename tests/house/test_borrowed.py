@@ -15,8 +15,11 @@ HOOK = WING / "submit" / "hook.py"
 SERVER = WING / "ui" / "airflow_server.py"
 DRIVER = WING / "driver"
 OF_THE_PROVIDER = {
+    "_application_args",
+    "_build_spark_submit_command",
     "_conf",
     "_connection",
+    "_name",
     "_process_spark_submit_log",
     "_py_files",
     "_spark_exit_code",
@@ -79,6 +82,14 @@ def test_the_hook_takes_a_kubernetes_master_without_another_provider(
     monkeypatch.setenv("AIRFLOW_CONN_SPARK_DEFAULT", json.dumps(connection))
     monkeypatch.setattr(spark_submit, "kube_client", object(), raising=False)
     assert spark_submit.SparkSubmitHook()._connection["master"] == "k8s://https://m:6443"
+
+
+def test_the_hook_makes_a_command_of_what_we_write_there(hook: Any) -> None:
+    hook._name = "ours"
+    hook._application_args = []
+    command = hook._build_spark_submit_command("driver.py")
+    assert command[command.index("--name") + 1] == "ours"
+    assert command[-1] == "driver.py"
 
 
 def test_the_hook_hands_its_output_over_as_we_take_it(hook: Any) -> None:

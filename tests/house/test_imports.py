@@ -55,6 +55,15 @@ except AttributeError as missing:
     assert missing == "module 'tidegate' has no attribute 'StreamOperater'"
 
 
+def test_a_driver_starts_spark_before_it_imports_what_judging_and_models_need() -> None:
+    # Seconds, which pass in a thread while the JVM is busy: see driver/session.py.
+    code = """
+import tidegate.driver.warm
+print([name for name in ("great_expectations", "pandas", "mlflow") if name in sys.modules])
+"""
+    assert python(code, ROOT / "plugins").splitlines()[-1] == "[]"
+
+
 def test_the_driver_imports_with_no_airflow_installed(tmp_path: Path) -> None:
     from tidegate.submit.package import pack_driver
 

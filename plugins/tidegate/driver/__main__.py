@@ -18,19 +18,19 @@ FAILED = 70
 """Exit code of a failure (EX_SOFTWARE)."""
 
 
-def run(spec: StageSpec) -> int:
+def run(spec: StageSpec, first_stage: int = 0) -> int:
     """Run one attempt and leave its report behind; return 0 if and only if it went through."""
     record = Record(spec)
     spark: SparkSession | None = None
     try:
         spark = start(spec, record)
         settled = settle_attempt(spec, spark, record)
-        record.spark |= measure(spark)
+        record.spark |= measure(spark, first_stage)
         record.save(settled.outcome, settled.output)
     except (Exception, SystemExit) as error:
         # The one place where anything at all becomes a report. Also sys.exit(): a job that calls
         # it would else be taken for a driver that somebody killed, and be tried again.
-        fail(spec, spark, record, error)
+        fail(spec, spark, record, error, first_stage)
         return FAILED
     if settled.outcome == "held":
         return HELD

@@ -24,6 +24,7 @@ from tidegate.errors import require
 _WAREHOUSE = re.compile(r"spark\.sql\.catalog\.\w+\.warehouse")
 _RELATIVE = re.compile(r"(?!/)[^:]*")
 _PR_SET_PDEATHSIG = 1
+_MODE = "spark.submit.deployMode"
 _REDACTION = "spark.redaction.regex"
 _SPARKS_REDACTION = r"(?i)secret|password|token|access[.]?key"
 """What Spark hides by itself, in all of its versions 4."""
@@ -60,20 +61,24 @@ def open_session(spec: StageSpec) -> SparkSession:
     """
     loading = Thread(target=_preload, args=(spec,), daemon=True)
     loading.start()
-    attempt = spec.attempt
-    builder = SparkSession.builder.appName(f"{attempt.dag_id}.{attempt.task_id}")
+    spark = configured(f"{spec.attempt.dag_id}.{spec.attempt.task_id}", spec.conf)
+    _check_registry(spec, spark.conf.get(_MODE, "client") == "cluster")
+    loading.join()
+    return spark
+
+
+def configured(name: str, conf: Mapping[str, str]) -> SparkSession:
+    """Start the Spark session that spark-submit configured, with more conf."""
+    builder = SparkSession.builder.appName(name)
     start_jvm()
     submitted = dict(SparkConf().getAll())
-    given = {**submitted, **spec.conf}
-    _check_registry(spec, given)
+    given = {**submitted, **conf}
     ours = {**_absolute_warehouses(given), **_protections(given)}
-    for key, value in {**spec.conf, **ours}.items():
+    for key, value in {**conf, **ours}.items():
         # Neither an option of a read nor a variable is a setting of Spark's, which its UI shows.
         if not key.startswith((SECURED, VARIABLE)):
             builder = builder.config(key, value)
-    spark = builder.getOrCreate()
-    loading.join()
-    return spark
+    return builder.getOrCreate()
 
 
 def _absolute_warehouses(conf: Mapping[str, str]) -> dict[str, str]:
@@ -93,9 +98,9 @@ def _absolute_warehouses(conf: Mapping[str, str]) -> dict[str, str]:
     return absolute
 
 
-def _check_registry(spec: StageSpec, conf: Mapping[str, str]) -> None:
+def _check_registry(spec: StageSpec, is_elsewhere: bool) -> None:
     require(
-        not (_is_elsewhere(conf) and _uses_models(spec)) or "MLFLOW_TRACKING_URI" in os.environ,
+        not (is_elsewhere and _uses_models(spec)) or "MLFLOW_TRACKING_URI" in os.environ,
         "MLFLOW_TRACKING_URI is not set, and MLflow's store would lie in the driver's own folder "
         "on the cluster: name one that all machines reach, in env_vars",
     )
@@ -105,7 +110,7 @@ def _is_elsewhere(conf: Mapping[str, str]) -> bool:
     """Tell whether this driver runs on the cluster, in a folder that goes with it."""
     # In a pod, spark-submit is run once more, in client mode.
     is_pods = conf.get("spark.kubernetes.submitInDriver") == "true"
-    return is_pods or conf.get("spark.submit.deployMode") == "cluster"
+    return is_pods or conf.get(_MODE) == "cluster"
 
 
 def _uses_models(spec: StageSpec) -> bool:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from tidegate.contract import Attempt, Report, StageSpec, scrub
 from tidegate.errors import ResourceExhausted, SpecError, TidegateError
+from tidegate.settings import warmth
 from tidegate.store import DRIVERS_SPEC, KEYTAB, LOG, PAGE, SPEC, TICKET, AttemptFiles, Store
 from tidegate.submit.protocol import Listener, Order, Submission, Ticket
 from tidegate.submit.secrets import Settings
@@ -58,6 +59,7 @@ class StageRun:
         self.report: Report | None = None
         self._order = Order(
             spec=spec,
+            warmth=warmth(),
             settings=settings,
             store=store,
             project=project,

@@ -18,7 +18,7 @@ class ClientSubmission:
     def __init__(self, order: Order, cluster: Cluster) -> None:
         self._order = order
         self._cluster = cluster
-        self._process = SparkSubmit(order, cluster, dict(order.settings.variables))
+        self.process = SparkSubmit(order, cluster, dict(order.settings.variables))
         self._told = Told(files=order.files, listener=order.listener)
 
     @property
@@ -34,16 +34,16 @@ class ClientSubmission:
         conf = shown_variables(self._order.settings, self._cluster.master)
         if self._cluster.manager == "kubernetes":
             conf = client_conf(self._order, self._cluster)
-        self._process.prepare(str(self._order.files.path(SPEC)), self._order.settings.shown, conf)
+        self.process.prepare(str(self._order.files.path(SPEC)), self._order.settings.shown, conf)
 
     def follow(self) -> int:
         """Submit the driver and wait; return spark-submit's exit code."""
-        return self._process.run(self._told.look)
+        return self.process.run(self._told.look)
 
     def end(self) -> None:
         """End spark-submit, and the driver with it."""
-        self._process.end()
+        self.process.end()
 
     def lost(self, exit_code: int) -> TidegateError:
         """Read the end of the output for what it means."""
-        return lost(exit_code, self._process.tail)
+        return lost(exit_code, self.process.tail)

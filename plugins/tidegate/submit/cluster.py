@@ -64,6 +64,7 @@ class Cluster:
     :param namespace: of Kubernetes; empty if it is to be what Spark takes.
     :param service_account: whom a driver on Kubernetes acts as; empty for what Spark takes.
     :param pending_seconds: how long a driver's pod may wait before it runs.
+    :param binary: the program that submits.
     """
 
     conn_id: str
@@ -76,6 +77,7 @@ class Cluster:
     namespace: str = ""
     service_account: str = ""
     pending_seconds: int = 600
+    binary: str = "spark-submit"
 
     @property
     def is_remote(self) -> bool:
@@ -112,6 +114,7 @@ def cluster_of(connection: Any, spark: Mapping[str, Any]) -> Cluster:
             namespace=settings.get("namespace", ""),
             service_account=settings.get("service-account", ""),
             pending_seconds=int(settings.get("pending-timeout", Cluster.pending_seconds)),
+            binary=settings.get("spark-binary", "spark-submit"),
         )
     except SpecError as wrong:
         raise SpecError(f"connection {conn_id!r}: {wrong.text}") from wrong

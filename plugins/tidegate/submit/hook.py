@@ -132,6 +132,24 @@ def add_conf(hook: Any, conf: Mapping[str, str]) -> None:
     hook._conf = {**hook._conf, **conf}
 
 
+def command_of(hook: Any, package: Path, launcher: Path, name: str) -> list[str]:
+    """Return the command that the hook would submit, without the arguments of an attempt.
+
+    Borrowed (``_build_spark_submit_command``, ``_name``, ``_application_args``) because a driver
+    that outlives its task is not started by the task; without it, none does. The hook is left as it
+    was.
+    """
+    before = (hook._py_files, hook._name, hook._application_args)
+    add_py_files(hook, package)
+    hook._name = name
+    hook._application_args = []
+    try:
+        command: list[str] = hook._build_spark_submit_command(str(launcher))
+    finally:
+        hook._py_files, hook._name, hook._application_args = before
+    return command
+
+
 def run_hook(hook: Any, application: Path, **popen: Any) -> int:
     """Run spark-submit to its end; return its exit code.
 

@@ -4,6 +4,7 @@ import os
 import select
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from subprocess import Popen
 from typing import IO, Any
 
@@ -16,7 +17,10 @@ _PATIENCE_SECONDS = 0.3
 
 
 class Output:
-    """The end of Spark's output in memory, and all of it in a file, without known secrets."""
+    """The end of Spark's output in memory, and all of it in a file, without known secrets.
+
+    The file is one without a buffer, which a full disk would leave full for good.
+    """
 
     def __init__(self, secrets: Sequence[str]) -> None:
         self._secrets = secrets
@@ -38,7 +42,7 @@ class Output:
                     break
                 self.take(piece, out)
             meanwhile()
-        self._write(self._rest, out)
+        self.finish(out)
         meanwhile()
 
     def take(self, piece: bytes, out: IO[bytes]) -> None:
@@ -50,8 +54,13 @@ class Output:
             self._write(self._rest, out)
             self._rest = b""
 
+    def finish(self, out: IO[bytes]) -> None:
+        """Write what is left of the last line."""
+        self._write(self._rest, out)
+        self._rest = b""
+
     def _write(self, lines: bytes, out: IO[bytes]) -> None:
         text = scrub(lines.decode("utf-8", errors="replace"), self._secrets)
-        out.write(text.encode())
-        out.flush()
+        with suppress(OSError):  # a full disk ends the log, not the work
+            out.write(text.encode())
         self.tail.extend(line[:_LONGEST_LINE] for line in text.splitlines()[-_TAIL_LINES:])

@@ -14,9 +14,12 @@ del sys.path[0]
 
 from runpy import run_module
 
-run_module("tidegate.driver", run_name="__main__")
+module = "tidegate.driver"
+if sys.argv[1] == "--warm":
+    module = "tidegate.driver.warm"
+run_module(module, run_name="__main__")
 """
-_GROUND = ("__init__.py", "errors.py", "failures.py", "rules.py", "store.py")
+_GROUND = ("__init__.py", "errors.py", "failures.py", "frames.py", "rules.py", "store.py")
 """What the driver imports of the package besides its own wing and the contract."""
 
 

@@ -14,7 +14,14 @@ from typing import Any
 from tidegate.errors import SpecError
 from tidegate.store import KEYTAB, LOG
 from tidegate.submit.cluster import Cluster
-from tidegate.submit.hook import add_conf, add_py_files, connection_of, open_hook, run_hook
+from tidegate.submit.hook import (
+    add_conf,
+    add_py_files,
+    command_of,
+    connection_of,
+    open_hook,
+    run_hook,
+)
 from tidegate.submit.machine import check_hadoop, check_machine, driver_environment
 from tidegate.submit.output import Output
 from tidegate.submit.package import pack_driver
@@ -35,10 +42,13 @@ class SparkSubmit:
     def __init__(self, order: Order, cluster: Cluster, variables: dict[str, str]) -> None:
         self._order = order
         self._cluster = cluster
-        self._output = Output(order.settings.secrets)
+        self.output = Output(order.settings.secrets)
         # The process's own environment, which no command line shows: never the hook's `env_vars`,
         # for it writes those out as conf on YARN and Kubernetes.
         self.environment = driver_environment() | variables
+        if cluster.manager == "local":
+            driver = self.environment["PYSPARK_DRIVER_PYTHON"]
+            self.environment.setdefault("PYSPARK_PYTHON", driver)
         self._process: Popen[str] | None = None
         self._hook: Any = None
         self._meanwhile: Callable[[], None] = _nothing
@@ -46,7 +56,7 @@ class SparkSubmit:
     @property
     def tail(self) -> Iterable[str]:
         """The end of its output."""
-        return self._output.tail
+        return self.output.tail
 
     def prepare(self, argument: str, spark: Mapping[str, Any], conf: Mapping[str, str]) -> None:
         """Check connection and machine.
@@ -61,9 +71,6 @@ class SparkSubmit:
         spark = {**spark, **self._kept_keytab()}
         self._hook = open_hook(spark, self._order.name, argument, self._keep)
         add_conf(self._hook, conf)
-        if self._cluster.manager == "local":
-            driver = self.environment["PYSPARK_DRIVER_PYTHON"]
-            self.environment.setdefault("PYSPARK_PYTHON", driver)
         check_machine(self.environment, connection_of(self._hook)["spark_binary"])
         if self._cluster.manager == "yarn":
             check_hadoop(self.environment)
@@ -72,6 +79,14 @@ class SparkSubmit:
     def binary(self) -> str:
         """The program that submits."""
         return str(connection_of(self._hook)["spark_binary"])
+
+    def command(self, name: str) -> list[str]:
+        """Return the command that submits such a driver, without the arguments of an attempt.
+
+        :param name: of its application.
+        """
+        package, launcher = pack_driver(self._order.store.packages())
+        return command_of(self._hook, package, launcher, name)
 
     def run(self, meanwhile: Callable[[], None]) -> int:
         """Submit, and wait for the process's end; return its exit code.
@@ -115,13 +130,13 @@ class SparkSubmit:
         # Not by the lines that the hook offers: one line may be larger than the worker's memory,
         # and one byte that is no UTF-8 ends them.
         self._process = process
-        with open(self._order.files.open_new(LOG), "wb") as out:
-            self._output.copy(process, out, self._meanwhile)
+        with open(self._order.files.open_new(LOG), "wb", buffering=0) as out:
+            self.output.copy(process, out, self._meanwhile)
 
     def add_to_log(self, piece: bytes) -> None:
         """Add what was logged elsewhere to the log and its end, without known secrets."""
-        with open(self._order.files.open_more(LOG), "ab") as out:
-            self._output.take(piece, out)
+        with open(self._order.files.open_more(LOG), "ab", buffering=0) as out:
+            self.output.take(piece, out)
 
     def _kept_keytab(self) -> dict[str, str]:
         """Return the argument that names the connection's keytab, laid out for its owner alone.

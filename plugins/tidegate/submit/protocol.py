@@ -24,6 +24,18 @@ class Listener(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Warmth:
+    """Whether drivers stay for the next attempt.
+
+    :param seconds: how long one waits; 0 for not at all.
+    :param most: how many there may be on this machine, at work or waiting.
+    """
+
+    seconds: float = 0
+    most: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
 class Order:
     """One attempt that is to have a driver.
 
@@ -32,6 +44,7 @@ class Order:
     :param store: of all attempts' files.
     :param project: the folder that spark-submit runs in.
     :param listener: is told what the driver means for the task log.
+    :param warmth: whether its driver may stay.
     :param lets_go: whether the task does not wait for the driver: whatever submits it ends as soon
         as the cluster has it.
     """
@@ -41,6 +54,7 @@ class Order:
     store: Store
     project: Path
     listener: Listener
+    warmth: Warmth = Warmth()
     lets_go: bool = False
 
     @property

@@ -11,6 +11,7 @@ from tidegate.submit.kubernetes.submission import KubernetesSubmission
 from tidegate.submit.kubernetes.watch import KubernetesWatch
 from tidegate.submit.protocol import Lasting, Order, Submission, Ticket, Watch
 from tidegate.submit.secrets import Settings
+from tidegate.submit.warm.submission import WarmSubmission
 from tidegate.submit.yarn.submission import YarnSubmission
 from tidegate.submit.yarn.watch import YarnWatch
 
@@ -33,9 +34,13 @@ def submission(order: Order) -> Submission:
 
     :raises SpecError: if there is no such connection, or it cannot be what it says.
     """
-    cluster = _cluster(order.settings)
+    connection = look_up(order.settings.shown)
+    cluster = cluster_of(connection, order.settings.shown)
     if cluster.is_remote:
         return _LASTING[cluster.manager](order, cluster, None)
+    # Executors on Kubernetes bear the labels of the attempt that they were asked for by.
+    if order.warmth.seconds and cluster.manager != "kubernetes":
+        return WarmSubmission(order, cluster, connection)
     return ClientSubmission(order, cluster)
 
 

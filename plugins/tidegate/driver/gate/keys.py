@@ -15,7 +15,7 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import ByteType, DateType, IntegerType, LongType, ShortType, TimestampType
 
-from tidegate.driver.gate.measure import one_job
+from tidegate.driver.gate.one_job import one_job
 
 _WHOLE = (ByteType, ShortType, IntegerType, LongType)
 _FIXED = (*_WHOLE, DateType, TimestampType)

@@ -1,8 +1,6 @@
 """The second witness: every aggregate of a suite in one query over the columns it needs."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Mapping
 
 from py4j.protocol import Py4JError
 from pyspark.errors import AnalysisException, PySparkException
@@ -11,14 +9,15 @@ from pyspark.sql import functions as F
 
 from tidegate.driver.gate.crash import is_crash
 from tidegate.driver.gate.gx import MetricId, as_json
+from tidegate.driver.gate.one_job import one_job
 from tidegate.driver.jvm import call_behind, column_of
 
 _NULL_SKIPPING = frozenset(
     {"sum", "avg", "mean", "min", "max", "count", "stddev_samp", "stddev", "var_samp"}
 )
 """Aggregates of one argument that take a row left out by a filter for a NULL argument."""
-_ADAPTIVE = "spark.sql.adaptive.enabled"
-_PARTITIONS = "spark.sql.shuffle.partitions"
+FEW = 50_000
+"""So many rows are read by one task as fast as by several, whose answers are joined by another."""
 _BROKEN = (PySparkException, Py4JError, ValueError, OverflowError, TypeError)
 """What one aggregate can raise: in Spark, or where Python cannot hold its value (a year 20260)."""
 
@@ -90,23 +89,3 @@ def _halves(columns: Columns) -> tuple[Columns, Columns]:
     items = list(columns.items())
     half = len(items) // 2
     return dict(items[:half]), dict(items[half:])
-
-
-@contextmanager
-def one_job(spark: SparkSession, partitions: int | None = None) -> Iterator[None]:
-    """Have what runs inside be one job, and not one for each shuffle.
-
-    :param partitions: of each shuffle, where it is known how little is shuffled: adaptive
-        execution, which else joins them, is what starts the further jobs.
-    """
-    wanted = {_ADAPTIVE: "false"}
-    if partitions is not None:
-        wanted[_PARTITIONS] = str(partitions)
-    before: dict[str, Any] = {key: spark.conf.get(key) for key in wanted}
-    for key, value in wanted.items():
-        spark.conf.set(key, value)
-    try:
-        yield
-    finally:
-        for key, value in before.items():
-            spark.conf.set(key, value)
