@@ -67,7 +67,7 @@ clean:  ## Remove what the other targets made: the environment, landed data, tab
 	echo "installing packages into .venv …"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' constraints.txt)"
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[train,graphframes,demo,dev]' pip setuptools
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[train,kubernetes,graphframes,demo,dev]' pip setuptools
 	touch $@
 
 .tidegate/jars: .venv/.installed conf/spark-defaults.conf

@@ -90,7 +90,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         by=("text",),
-        pattern=r"exited with code (137|52)\b|maxResultSize|TaskResultLost",
+        pattern=r"exited with (exit )?code (137|52)\b|maxResultSize|TaskResultLost",
         error=ResourceExhausted,
         means="an executor was killed for its memory, or the job collects too much",
     ),

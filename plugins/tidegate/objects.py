@@ -1,7 +1,7 @@
 """Attempts' files where all machines reach them, by Airflow's object storage and its connection."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -94,6 +94,12 @@ class ObjectFiles:
             if path.exists():
                 path.unlink()
             path.fs.mv(aside.path, path.path)
+
+    def discard(self, folder: str) -> None:
+        """Remove a folder with all that is in it, as far as it can be removed."""
+        path = self._path(folder)
+        with suppress(OSError), _failures():
+            path.fs.rm(path.path, recursive=True)
 
     def _path(self, name: str) -> "ObjectStoragePath":
         from airflow.sdk import ObjectStoragePath

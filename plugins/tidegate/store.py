@@ -10,6 +10,7 @@ trusts. Within it, nothing is followed that somebody else laid there.
 """
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -72,6 +73,9 @@ class Files(Protocol):
 
         :raises OSError: if it cannot be written.
         """
+
+    def discard(self, folder: str) -> None:
+        """Remove a folder with all that is in it, as far as it can be removed."""
 
 
 class Shared(Protocol):
@@ -190,6 +194,10 @@ class AttemptFiles:
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
         self.path(name).unlink(missing_ok=True)
+
+    def discard(self, folder: str) -> None:
+        """Remove a folder with all that is in it, as far as it can be removed."""
+        shutil.rmtree(self.path(folder), ignore_errors=True)
 
     def _open(self, name: str, flags: int) -> int:
         return os.open(self.path(name), flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -118,7 +118,9 @@ def test_a_properties_file_that_is_not_there_is_refused(project: FakeProject) ->
         ("mesos://m:5050", {}, {}, "is Mesos, which Spark had until 3.5 and removed in 4.0"),
         ("yarn-cluster", {}, {}, "none that Spark knows"),
         ("spark://m:7077", {"deploy-mode": "cluster"}, {}, "refuses for Python on a Standalone"),
-        ("local[2]", {"deploy-mode": "cluster"}, {}, "not to local"),
+        ("local[2]", {"deploy-mode": "cluster"}, {}, "a local master has no cluster"),
+        ("k8s://h", {"pending-timeout": "1m"}, {}, "'pending-timeout' is '1m'"),
+        ("yarn", {"service-account": "x"}, {}, "means something on kubernetes alone"),
         ("yarn", {"spark-binary": "bash"}, {}, "spark-binary extra can be one of"),
     ],
 )

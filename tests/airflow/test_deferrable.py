@@ -18,7 +18,8 @@ from tidegate.operators import BatchStageOperator
 from tidegate.operators.attempt import this_attempt
 from tidegate.operators.base import StageOperator
 from tidegate.settings import reports_store
-from tidegate.submit.yarn.order import tag_of
+from tidegate.submit.elsewhere import digest_of
+from tidegate.submit.yarn.client import tag_of
 from tidegate.triggers import DriverTrigger
 
 SECRET = "t0p-secret"
@@ -201,7 +202,7 @@ def test_a_retry_waits_for_what_a_try_before_it_let_go(
     task = batch(project, deferrable=True)
     first = context(task)
     deferred(task, first)
-    yarn.knows(says=[["SUCCEEDED", ""]], **{tag_of(this_attempt(first)): [APP]})
+    yarn.knows(says=[["SUCCEEDED", ""]], **{tag_of(digest_of(this_attempt(first))): [APP]})
     second = context(task, try_number=2)
     kept = deferred(task, second)
     assert json.loads(kept.trigger.serialize()[1]["ticket"])["attempt"]["try_number"] == 1
@@ -217,7 +218,7 @@ def test_a_later_try_keeps_the_application_that_an_earlier_one_is_told_to_end(
     earlier = batch(project)
     first = context(earlier)
     project.submit_will(prints=[f"Submitted application {APP}"], exit=1)
-    yarn.knows(says=[["UNDEFINED", ""]], **{tag_of(this_attempt(first)): [APP]})
+    yarn.knows(says=[["UNDEFINED", ""]], **{tag_of(digest_of(this_attempt(first))): [APP]})
 
     def taken_over(*_: object) -> None:
         later = batch(project, deferrable=True)

@@ -88,15 +88,6 @@ def test_only_the_authors_variables_travel_and_the_workers_stay_at_home(
     assert "PYSPARK_DRIVER_PYTHON" in given_to_it, "ours are not lost by the author's"
 
 
-def test_kubernetes_without_its_client_says_what_to_install(
-    project: FakeProject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    master(monkeypatch, "k8s://https://h:6443")
-    task = batch(project)
-    with pytest.raises(SpecError, match="cncf-kubernetes"):
-        task.execute(context(task))
-
-
 @pytest.mark.parametrize("extra", [{"spark-home": "/opt/spark"}, {"spark-binary": "evil"}])
 def test_what_the_provider_refuses_is_a_spec_error(
     project: FakeProject, monkeypatch: pytest.MonkeyPatch, extra: dict[str, str]

@@ -15,7 +15,8 @@ from stages import FakeProject, batch, context, given
 from tidegate.errors import ClusterUnavailable, DriverLost, ResourceExhausted, SpecError
 from tidegate.operators.attempt import this_attempt
 from tidegate.settings import reports_store
-from tidegate.submit.yarn.order import tag_of
+from tidegate.submit.elsewhere import digest_of
+from tidegate.submit.yarn.client import tag_of
 
 
 def argv(task: Any, at: Any) -> list[str]:
@@ -48,7 +49,7 @@ def test_what_a_driver_needs_travels_with_its_application(
     assert [Path(file).name for file in files] == ["driver.json", "job.py"]
     assert words[-1] == "driver.json"
     conf = [words[at + 1] for at, word in enumerate(words) if word == "--conf"]
-    assert f"spark.yarn.tags={tag_of(this_attempt(at))}" in conf
+    assert f"spark.yarn.tags={tag_of(digest_of(this_attempt(at)))}" in conf
     assert "spark.yarn.maxAppAttempts=1" in conf
     assert "spark.yarn.appMasterEnv.ZONE=north" in conf
     assert "t0p-secret" not in " ".join(words)
@@ -160,7 +161,10 @@ def left_running(project: FakeProject, yarn: FakeYarn, **tagged: Any) -> Any:
     task.execute(first)
     report = reports_store().files(this_attempt(first)).path("argv.json")
     report.unlink()
-    yarn.knows(says=[["UNDEFINED", ""], ["SUCCEEDED", ""]], **{tag_of(this_attempt(first)): [APP]})
+    yarn.knows(
+        says=[["UNDEFINED", ""], ["SUCCEEDED", ""]],
+        **{tag_of(digest_of(this_attempt(first))): [APP]},
+    )
     return first
 
 

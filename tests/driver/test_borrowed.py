@@ -38,6 +38,7 @@ DRIVER = Path(__file__).resolve().parents[2] / "plugins" / "tidegate" / "driver"
 JVM = DRIVER / "jvm" / "__init__.py"
 BORROWING = sorted((DRIVER / "jvm").glob("*.py"))
 GX = DRIVER / "gate" / "gx.py"
+GRAPHS = DRIVER / "gate" / "graphs.py"
 TABLE = "lake.borrowed.numbers"
 
 
@@ -171,6 +172,21 @@ def left(_: SparkSession) -> bool:
         names = {each.name for each in Path(folder, "new").iterdir()}
         told = Path(folder, "new", "file.txt").read_text()
     return told == "second" and not [name for name in names if name.endswith(".tmp")]
+
+
+def told_of_a_stream(spark: SparkSession) -> bool:
+    rates = spark.readStream.format("rate-micro-batch").option("rowsPerBatch", 4).load()
+    counted = rates.observe("evens", F.count_if(F.col("value") % 2 == 0).alias("n"))
+    query = counted.writeStream.foreachBatch(lambda frame, _: frame.collect()).start()
+    while not query.lastProgress or query.lastProgress.batchId < 2:
+        query.awaitTermination(1)
+    query.stop()
+    whole = [json.loads(each.json) for each in query.recentProgress]
+    told = streams.progress_behind(query, -1)
+    behind = streams.progress_behind(query, whole[-1]["batchId"] - 1)
+    assert told[0]["observedMetrics"]["evens"] == {"n": 2}
+    assert {each["batchId"] for each in behind} == {whole[-1]["batchId"]}
+    return [each["batchId"] for each in reversed(told)] == [each["batchId"] for each in whole]
 
 
 def rewritten(spark: SparkSession) -> bool:
@@ -368,6 +384,7 @@ TOUCHES: dict[str, Callable[[SparkSession], Any]] = {
     "scratch_of": lambda spark: shared.scratch_of(spark).is_dir(),
     "used_mib": lambda spark: shared.used_mib(spark) > 0,
     "traces": lambda spark: shared.traces(spark) == shared.traces(spark),
+    "progress_behind": told_of_a_stream,
     "data_files": rewritten,
 }
 
@@ -381,7 +398,10 @@ def test_the_jvm_has_it(spark: SparkSession, numbers: DataFrame, name: str) -> N
 # --- Great Expectations ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("module", "name"), imported_from(GX, "great_expectations"))
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [*imported_from(GX, "great_expectations"), *imported_from(GRAPHS, "great_expectations")],
+)
 def test_great_expectations_has_it(module: str, name: str) -> None:
     assert hasattr(import_module(module), name)
 
@@ -415,8 +435,19 @@ class Asked:
     def of_between(self, name: str) -> Any:
         return self.metric(f"column_values.between.{name}")
 
-    def results(self) -> Any:
-        return self.gx.validated(self.engine, [self.filled], {"result_format": "SUMMARY"})
+    def results(self, graphs: Any = None) -> Any:
+        module = import_module("tidegate.driver.gate.graphs")
+        asked = {"result_format": "SUMMARY"}
+        return module.validated(self.engine, [self.filled], asked, graphs or module.Graphs())
+
+    def judged_again(self, spark: SparkSession) -> bool:
+        """Whether the graphs of one judgement are those of the next, of other data."""
+        graphs = import_module("tidegate.driver.gate.graphs").Graphs()
+        first = self.results(graphs)[0].result["unexpected_count"]
+        built = graphs.built
+        self.engine = self.gx.Engine(spark, "numbers", spark.range(6))
+        second = self.results(graphs)[0].result["unexpected_count"]
+        return built is graphs.built and (len(built), first, second) == (1, 1, 3)
 
     def broken(self) -> Any:
         return self.gx.broken_result(self.filled, ValueError("no"))
@@ -429,6 +460,8 @@ class Asked:
 GX_TOUCHES: dict[str, Callable[[Any, Asked], Any]] = {
     "is_lazy": lambda gx, asked: gx.is_lazy(asked.of_between("condition"), asked.engine),
     "is_condition": lambda gx, asked: gx.is_condition(asked.of_between("condition"), asked.engine),
+    "is_own": lambda gx, asked: gx.is_own(asked.of_between("condition"), asked.engine),
+    "is_own_expectation": lambda gx, asked: gx.is_own_expectation(asked.filled),
     "dependencies": lambda gx, asked: gx.dependencies(
         asked.engine, asked.filled, {}
     ).get_metric_configurations(),
@@ -453,7 +486,11 @@ GX_TOUCHES: dict[str, Callable[[Any, Asked], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", functions_of(GX))
+def test_great_expectations_keeps_its_graphs(gx: Any, spark: SparkSession) -> None:
+    assert Asked(gx, spark).judged_again(spark)
+
+
+@pytest.mark.parametrize("name", [*functions_of(GX), *functions_of(GRAPHS)])
 def test_great_expectations_does_it(gx: Any, spark: SparkSession, name: str) -> None:
     assert GX_TOUCHES[name](gx, Asked(gx, spark))
 
@@ -488,9 +525,9 @@ def test_what_the_engine_overrides_is_there(gx: Any) -> None:
 # --- Who may borrow ----------------------------------------------------------------------------
 
 
-def test_only_one_file_imports_great_expectations() -> None:
+def test_two_files_alone_import_great_expectations() -> None:
     for file in DRIVER.rglob("*.py"):
-        if file != GX:
+        if file not in (GX, GRAPHS):
             assert imported_from(file, "great_expectations") == [], file
 
 
@@ -513,6 +550,6 @@ def borrowed_in(file: Path) -> Iterator[str]:
 def test_nobody_else_of_the_driver_borrows() -> None:
     found = []
     for file in sorted(DRIVER.rglob("*.py")):
-        if file not in (*BORROWING, GX):
+        if file not in (*BORROWING, GX, GRAPHS):
             found += borrowed_in(file)
     assert found == []

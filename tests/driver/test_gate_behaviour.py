@@ -217,6 +217,22 @@ def test_an_expectation_that_asks_the_data_while_planning(people: DataFrame) -> 
     assert named(judgement, "expect_column_kl_divergence_to_be_less_than").exception is None
 
 
+OF_ITS_DATA = [
+    e("expect_column_kl_divergence_to_be_less_than", column="score", threshold=9.0),
+    e("expect_column_values_to_be_short", column="email"),
+]
+
+
+@pytest.mark.parametrize("config", OF_ITS_DATA, ids=["of the data", "custom"])
+def test_what_may_depend_on_the_data_is_asked_of_each_data_anew(
+    people: DataFrame, custom: None, config: Config
+) -> None:
+    gate: Any = open_gate(people.sparkSession, suite_of(config, PASSING), {})
+    for frame in (people, people.limit(2)):
+        gate.judge(frame)
+    assert not gate._planning.graphs.built
+
+
 def test_a_parameter_that_reads_the_clock_is_read_once(
     people: DataFrame, jobs: Callable[[], int]
 ) -> None:

@@ -368,6 +368,21 @@ def test_equals_plain_great_expectations(
     assert differences(ours, plain(table, name)) == []
 
 
+@pytest.mark.parametrize("table", ["one pass", "staged too", "raising", "quantiles"])
+def test_data_after_data_is_judged_as_each_by_itself(
+    spark: SparkSession, frames: Mapping[str, DataFrame], plain: Plain, table: str
+) -> None:
+    """What is kept from one micro-batch of a stream to the next makes no difference."""
+    gate: Any = open_gate(spark, suite_of(*TABLES[table]), {})
+    asked = [name for known, name in ALWAYS_COMPARED if known == table]
+    for name in ("good", *asked, "empty", *asked):
+        gate.plan(frames[name].schema)
+        gate.judge(frames[name])
+        if name in asked:
+            assert differences(list(gate._results), plain(table, name)) == [], name
+    assert gate._planning.graphs.built
+
+
 def test_planning_starts_no_job_and_judging_what_passes_one(
     spark: SparkSession, frames: Mapping[str, DataFrame], jobs: Callable[[], int]
 ) -> None:

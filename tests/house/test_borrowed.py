@@ -72,6 +72,18 @@ def test_the_hook_keeps_what_we_read_and_write_there(hook: Any) -> None:
     assert hook._spark_exit_code is None
 
 
+def test_the_hook_takes_a_kubernetes_master_without_another_provider(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`kube_client` is what its module looks for; a stand-in is enough to be constructed."""
+    from airflow.providers.apache.spark.hooks import spark_submit
+
+    connection = {"conn_type": "spark", "host": "k8s://https://m:6443"}
+    monkeypatch.setenv("AIRFLOW_CONN_SPARK_DEFAULT", json.dumps(connection))
+    monkeypatch.setattr(spark_submit, "kube_client", object(), raising=False)
+    assert spark_submit.SparkSubmitHook()._connection["master"] == "k8s://https://m:6443"
+
+
 def test_the_hook_makes_a_command_of_what_we_write_there(hook: Any) -> None:
     hook._name = "ours"
     hook._application_args = []

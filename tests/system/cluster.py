@@ -15,25 +15,45 @@ _EXECUTOR = "org.apache.spark.executor.CoarseGrainedExecutorBackend"
 
 
 class Cluster:
-    """A master and one worker of one core, on free ports of the loopback interface."""
+    """A master and workers of one core each, on free ports of the loopback interface."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str], workers: int = 1) -> None:
         self.folder = folder
+        recovery = f"-Dspark.deploy.recoveryDirectory={folder}/recovery"
         self._environment = environment | {
             "SPARK_DAEMON_MEMORY": "256m",
             "SPARK_LOCAL_HOSTNAME": "127.0.0.1",
+            "SPARK_DAEMON_JAVA_OPTS": f"-Dspark.deploy.recoveryMode=FILESYSTEM {recovery}",
         }
         port, ui = str(free_port()), str(free_port())
         self.master, self._ui = f"spark://127.0.0.1:{port}", f"http://127.0.0.1:{ui}/json/"
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._start("master.Master", "--host", "127.0.0.1", "--port", port, "--webui-port", ui)
+        self._at = ("--host", "127.0.0.1", "--port", port, "--webui-port", ui)
+        self._start("master.Master", *self._at)
         until("the master", lambda: self.state().get("status") == "ALIVE")
-        self._start(
-            "worker.Worker", "--host", "127.0.0.1", "--cores", "1", "--memory", "1g",
-            "--webui-port", str(free_port()),
-            "--work-dir", str(folder / "work"), self.master,
-        )  # fmt: skip
-        until("the worker", lambda: self.state().get("aliveworkers") == 1)
+        for number in range(workers):
+            self._start(
+                "worker.Worker", "--host", "127.0.0.1", "--cores", "1", "--memory", "1g",
+                "--webui-port", str(free_port()),
+                "--work-dir", str(folder / "work" / str(number)), self.master,
+            )  # fmt: skip
+        until("the workers", lambda: self.state().get("aliveworkers") == workers)
+
+    def restart_master(self) -> None:
+        """Kill the master with -9, and start another one, which knows what that one knew."""
+        self._processes[0].kill()
+        self._processes[0].wait()
+        self._start("master.Master", *self._at)
+        self._processes[0] = self._processes.pop()
+        until("the master", lambda: self.state().get("status") == "ALIVE")
+
+    def lose_worker(self) -> None:
+        """Kill the last worker with -9, and all that it has started, as when its node is lost."""
+        lost = self._processes.pop()
+        for process in psutil.Process(lost.pid).children(recursive=True):
+            process.kill()
+        lost.kill()
+        lost.wait()
 
     def _start(self, role: str, *words: str) -> None:
         command = [
@@ -41,7 +61,7 @@ class Cluster:
             f"org.apache.spark.deploy.{role}",
             *words,
         ]
-        with (self.folder / f"{role}.log").open("wb") as log:
+        with (self.folder / f"{role}.log").open("ab") as log:
             self._processes.append(
                 subprocess.Popen(
                     command,

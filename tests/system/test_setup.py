@@ -88,7 +88,7 @@ def test_with_deploy_mode_cluster(project: Project) -> None:
     said = refused(
         project, "stage", AIRFLOW_CONN_SPARK_DEFAULT=connection(**{"deploy-mode": "cluster"})
     )
-    assert "'deploy-mode' is 'cluster', and drivers are submitted so to YARN alone" in said
+    assert "'deploy-mode' is 'cluster', and a local master has no cluster" in said
     assert "use client" in said
 
 

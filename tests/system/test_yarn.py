@@ -44,7 +44,7 @@ def run(routes):
     if (PROJECT / "gluttony").exists():
         kept = b"x" * 2_000_000_000
     (PROJECT / "held").touch()
-    while (PROJECT / "hold").exists():
+    while (PROJECT / "hold").exists() and not os.environ.get("IS_FREE"):
         time.sleep(0.1)
     return routes
 """
@@ -239,6 +239,18 @@ def test_a_queue_that_is_not_there_is_the_dags_to_change(night: Night) -> None:
     outcome = ended(night.start("queue", QUEUE="nihgts"))
     assert (outcome["error"], outcome["then"]) == ("SpecError", "FAIL"), outcome
     assert "no such queue" in outcome["text"]
+
+
+@pytest.mark.slow
+def test_of_two_attempts_in_two_modes_one_publishes(night: Night) -> None:
+    night.hold.touch()
+    on_the_cluster = night.start("mixed-cluster")
+    until("the job", night.held.exists, SECONDS)
+    here = {"AIRFLOW_CONN_SPARK_DEFAULT": connection("client"), "IS_FREE": "yes"}
+    published = result(night.start("mixed-client", **here))["snapshot_id"]
+    night.hold.unlink()
+    assert ended(on_the_cluster)["error"] == "PublishError"
+    assert night.main() == published
 
 
 @pytest.mark.slow

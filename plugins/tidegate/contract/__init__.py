@@ -31,6 +31,7 @@ from tidegate.contract.report import Failure, Input, Outcome, Output, Report
 from tidegate.contract.secrets import carries_secret, is_secret, redaction_regex, scrub, secrets_of
 from tidegate.contract.spec import (
     PROTOCOL,
+    SECRETS,
     VARIABLE,
     Attempt,
     Mode,
@@ -48,6 +49,7 @@ __all__ = [
     "MORE",
     "PROTOCOL",
     "RESERVED",
+    "SECRETS",
     "VARIABLE",
     "Attempt",
     "BatchEvent",

@@ -17,6 +17,8 @@ PROTOCOL = 2
 
 VARIABLE = "spark.tidegate.env."
 """Begins the conf that is an environment variable of a driver that no process beside it starts."""
+SECRETS = "TIDEGATE_SECRETS"
+"""The variable of a driver's pod that holds secret conf, as one JSON object."""
 
 Mode = Literal["replace", "append", "merge", "update"]
 

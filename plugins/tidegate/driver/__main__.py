@@ -9,7 +9,7 @@ from tidegate.contract import StageSpec
 from tidegate.driver.attempt import fail, settle_attempt, start
 from tidegate.driver.measures import measure
 from tidegate.driver.record import Record
-from tidegate.driver.session import die_with_parent, take_variables
+from tidegate.driver.session import die_with_parent, take_variables, with_secrets
 from tidegate.store import AttemptFiles
 
 HELD = 65
@@ -19,11 +19,8 @@ FAILED = 70
 
 
 def run(spec: StageSpec, first_stage: int = 0) -> int:
-    """Run one attempt and leave its report behind; return 0 if and only if it went through.
-
-    :param first_stage: Spark's number of the first stage that is this attempt's.
-    """
-    record = Record(spec, first_stage)
+    """Run one attempt and leave its report behind; return 0 if and only if it went through."""
+    record = Record(spec)
     spark: SparkSession | None = None
     try:
         spark = start(spec, record)
@@ -33,7 +30,7 @@ def run(spec: StageSpec, first_stage: int = 0) -> int:
     except (Exception, SystemExit) as error:
         # The one place where anything at all becomes a report. Also sys.exit(): a job that calls
         # it would else be taken for a driver that somebody killed, and be tried again.
-        fail(spec, spark, record, error)
+        fail(spec, spark, record, error, first_stage)
         return FAILED
     if settled.outcome == "held":
         return HELD
@@ -42,7 +39,7 @@ def run(spec: StageSpec, first_stage: int = 0) -> int:
 
 def receive(file: Path) -> StageSpec:
     """Read the spec, and leave it behind without its secret conf: a kill comes when it likes."""
-    spec = StageSpec.from_json(file.read_text(encoding="utf-8"))
+    spec = with_secrets(StageSpec.from_json(file.read_text(encoding="utf-8")))
     take_variables(spec)
     if spec.conf:
         AttemptFiles(str(file.parent)).write(file.name, spec.without_secrets().to_json())

@@ -109,9 +109,16 @@ def settle_attempt(spec: StageSpec, spark: SparkSession, record: Record) -> Sett
 
 
 def fail(
-    spec: StageSpec, spark: SparkSession | None, record: Record, error: Exception | SystemExit
+    spec: StageSpec,
+    spark: SparkSession | None,
+    record: Record,
+    error: Exception | SystemExit,
+    first_stage: int,
 ) -> None:
-    """Report what ended an attempt, unless it is that Spark died."""
+    """Report what ended an attempt, unless it is that Spark died.
+
+    :param first_stage: Spark's number of the attempt's first, in an application that had others.
+    """
     discreet = spec.suite.has_pii
     failure = diagnose(error, spark, spec.job, discreet=discreet)
     raised = type(error).__name__
@@ -123,7 +130,7 @@ def fail(
             # What of, exit code and log say, and they are read where there is no report. Mostly
             # there is none anyway: the kernel kills this process once the JVM is gone.
             return
-        record.spark |= measure(spark, record.first_stage)
+        record.spark |= measure(spark, first_stage)
     record.save("failed", failure=failure)
 
 

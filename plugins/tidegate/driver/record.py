@@ -31,9 +31,8 @@ def _unheard(_: str) -> None:
 class Record:
     """Collects an attempt's report step by step; a :class:`~.targets.settle.Progress`."""
 
-    def __init__(self, spec: StageSpec, first_stage: int = 0) -> None:
+    def __init__(self, spec: StageSpec) -> None:
         self._spec = spec
-        self.first_stage = first_stage
         self._files = files_of(spec)
         self._steps: dict[str, float] = {}
         self._judgement: Judgement | None = None

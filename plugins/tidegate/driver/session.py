@@ -1,18 +1,20 @@
 """The Spark session of a stage."""
 
 import ctypes
+import json
 import os
 import re
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
 from pyspark import SparkConf
 from pyspark.sql import SparkSession
 
-from tidegate.contract import KINDS, VARIABLE, ModelRead, StageSpec
+from tidegate.contract import KINDS, SECRETS, VARIABLE, ModelRead, StageSpec
 from tidegate.contract.feeds import SECURED
 from tidegate.contract.secrets import redaction_regex
 from tidegate.driver import gate
@@ -35,6 +37,13 @@ def die_with_parent() -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def with_secrets(spec: StageSpec) -> StageSpec:
+    """Return the spec with the secret conf that a driver's pod is given beside it."""
+    # Taken out: what the job starts is to know no more than the job.
+    hidden = os.environ.pop(SECRETS, "{}")
+    return replace(spec, conf={**spec.conf, **json.loads(hidden)})
 
 
 def take_variables(spec: StageSpec) -> None:
@@ -99,7 +108,9 @@ def _check_registry(spec: StageSpec, is_elsewhere: bool) -> None:
 
 def _is_elsewhere(conf: Mapping[str, str]) -> bool:
     """Tell whether this driver runs on the cluster, in a folder that goes with it."""
-    return conf.get(_MODE) == "cluster"
+    # In a pod, spark-submit is run once more, in client mode.
+    is_pods = conf.get("spark.kubernetes.submitInDriver") == "true"
+    return is_pods or conf.get(_MODE) == "cluster"
 
 
 def _uses_models(spec: StageSpec) -> bool:

@@ -4,6 +4,7 @@ from tidegate.contract import Attempt
 from tidegate.errors import TidegateError
 from tidegate.store import SPEC
 from tidegate.submit.cluster import Cluster
+from tidegate.submit.kubernetes.order import client_conf
 from tidegate.submit.lost import lost
 from tidegate.submit.process import SparkSubmit
 from tidegate.submit.protocol import Order
@@ -31,6 +32,8 @@ class ClientSubmission:
         :raises SpecError: if one of them lacks something.
         """
         conf = shown_variables(self._order.settings, self._cluster.master)
+        if self._cluster.manager == "kubernetes":
+            conf = client_conf(self._order, self._cluster)
         self.process.prepare(str(self._order.files.path(SPEC)), self._order.settings.shown, conf)
 
     def follow(self) -> int:

@@ -27,10 +27,12 @@ _MEANS_ONLY: dict[str, Manager] = {
     "queue": "yarn",
     "yarn_resourcemanager_webapp_address": "yarn",
     "namespace": "kubernetes",
+    "service-account": "kubernetes",
+    "pending-timeout": "kubernetes",
     "rest-scheme": "standalone",
     "rest-port": "standalone",
 }
-"""What of the form means something to one kind of cluster alone."""
+"""What means something to one kind of cluster alone; two of Kubernetes are ours, not the form's."""
 _KNOWN = frozenset({"deploy-mode", "spark-binary", "principal", "keytab", *_MEANS_ONLY})
 _PROVIDERS = frozenset({"spark-home"})
 """Not of the form any more; the provider itself says what became of it."""
@@ -39,6 +41,7 @@ _SAME: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("deploy-mode", ("spark.submit.deployMode",)),
     ("queue", ("spark.yarn.queue",)),
     ("namespace", ("spark.kubernetes.namespace",)),
+    ("service-account", ("spark.kubernetes.authenticate.driver.serviceAccountName",)),
     ("principal", ("spark.kerberos.principal", "spark.yarn.principal")),
 )
 """Which conf says the same as a setting of the form."""
@@ -58,6 +61,9 @@ class Cluster:
 
     :param keytab: the content of the connection's keytab; empty without one.
     :param resource_manager: the address of YARN's REST API, if the connection has it.
+    :param namespace: of Kubernetes; empty if it is to be what Spark takes.
+    :param service_account: whom a driver on Kubernetes acts as; empty for what Spark takes.
+    :param pending_seconds: how long a driver's pod may wait before it runs.
     :param binary: the program that submits.
     """
 
@@ -68,6 +74,9 @@ class Cluster:
     keytab: bytes = b""
     principal: str = ""
     resource_manager: str = ""
+    namespace: str = ""
+    service_account: str = ""
+    pending_seconds: int = 600
     binary: str = "spark-submit"
 
     @property
@@ -102,6 +111,9 @@ def cluster_of(connection: Any, spark: Mapping[str, Any]) -> Cluster:
             keytab=_keytab(extra, spark),
             principal=settings.get("principal", ""),
             resource_manager=_web_address(extra),
+            namespace=settings.get("namespace", ""),
+            service_account=settings.get("service-account", ""),
+            pending_seconds=int(settings.get("pending-timeout", Cluster.pending_seconds)),
             binary=settings.get("spark-binary", "spark-submit"),
         )
     except SpecError as wrong:
@@ -178,8 +190,9 @@ def _check_place(extra: Mapping[str, str], manager: Manager, master: str) -> Non
         extra.get("rest-scheme", "http") in ("http", "https"),
         f"'rest-scheme' is {extra.get('rest-scheme')!r}; give 'http' or 'https'",
     )
-    port = extra.get("rest-port", "6066")
-    require(port.isdecimal(), f"'rest-port' is {port!r}; give a number")
+    for name in ("rest-port", "pending-timeout"):
+        number = extra.get(name, "0")
+        require(number.isdecimal(), f"{name!r} is {number!r}; give a number")
 
 
 def _check_same(settings: Mapping[str, str], conf: Mapping[str, Any]) -> None:
@@ -206,9 +219,8 @@ def _check_mode(mode: str, manager: Manager) -> None:
         "client: the executors run on the cluster all the same",
     )
     require(
-        manager == "yarn",
-        "'deploy-mode' is 'cluster', and drivers are submitted so to YARN alone, not to "
-        f"{manager}; use client: the executors run on the cluster all the same",
+        manager != "local",
+        "'deploy-mode' is 'cluster', and a local master has no cluster: use client",
     )
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from tidegate.errors import SpecError
 
+_NOT_ASKED = object()
+"""Stands where the provider has a client of Kubernetes' that nobody here asks."""
 Keep = Callable[[Popen[str], Iterator[str]], None]
 
 
@@ -32,7 +34,14 @@ def open_hook(spark: Mapping[str, Any], name: str, argument: str, keep: Keep) ->
     :param keep: is given the process, as soon as there is one, and the lines of its output.
     :raises SpecError: if the provider refuses the connection or an argument.
     """
+    from airflow.providers.apache.spark.hooks import spark_submit
     from airflow.providers.apache.spark.hooks.spark_submit import SparkSubmitHook
+
+    # Borrowed (`kube_client`) because the hook refuses a Kubernetes master without another
+    # provider, by which it would follow drivers; a submission does so itself. Without it, every
+    # worker would need that provider, and every stage would load it.
+    if not hasattr(spark_submit, "kube_client"):
+        setattr(spark_submit, "kube_client", _NOT_ASKED)  # noqa: B010  # mypy: not its export
 
     class StageHook(SparkSubmitHook):
         """The provider's hook, whose output goes to a file instead of the task log."""
@@ -60,12 +69,6 @@ def _constructed(hook: type[Any], **arguments: Any) -> Any:
     conn_id = arguments.get("conn_id", "spark_default")
     try:
         return hook(**arguments)
-    except NameError as missing:
-        # 6.3.4 looks for a module that it failed to import, and said nothing.
-        raise SpecError(
-            f"connection {conn_id!r} names a Kubernetes master, and this worker lacks the client: "
-            "pip install apache-airflow-providers-cncf-kubernetes"
-        ) from missing
     except (AirflowException, RuntimeError, TypeError, ValueError) as refused:
         raise SpecError(
             f"the Spark provider refuses connection {conn_id!r} or this operator's Spark "

@@ -40,13 +40,13 @@ class Output:
                 piece = os.read(source, _PIECE)
                 if not piece:
                     break
-                self.take_piece(piece, out)
+                self.take(piece, out)
             meanwhile()
         self.finish(out)
         meanwhile()
 
-    def take_piece(self, piece: bytes, out: IO[bytes]) -> None:
-        """Write the next piece, as far as its lines are whole."""
+    def take(self, piece: bytes, out: IO[bytes]) -> None:
+        """Write what is whole lines by now; keep the beginning of another."""
         whole, newline, self._rest = (self._rest + piece).rpartition(b"\n")
         self._write(whole + newline, out)
         if len(self._rest) > _PIECE:
@@ -58,10 +58,6 @@ class Output:
         """Write what is left of the last line."""
         self._write(self._rest, out)
         self._rest = b""
-
-    def take(self, lines: bytes, out: IO[bytes]) -> None:
-        """Write whole lines."""
-        self._write(lines, out)
 
     def _write(self, lines: bytes, out: IO[bytes]) -> None:
         text = scrub(lines.decode("utf-8", errors="replace"), self._secrets)

@@ -133,10 +133,10 @@ class SparkSubmit:
         with open(self._order.files.open_new(LOG), "wb", buffering=0) as out:
             self.output.copy(process, out, self._meanwhile)
 
-    def add_to_log(self, lines: bytes) -> None:
+    def add_to_log(self, piece: bytes) -> None:
         """Add what was logged elsewhere to the log and its end, without known secrets."""
         with open(self._order.files.open_more(LOG), "ab", buffering=0) as out:
-            self.output.take(lines, out)
+            self.output.take(piece, out)
 
     def _kept_keytab(self) -> dict[str, str]:
         """Return the argument that names the connection's keytab, laid out for its owner alone.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidegate.contract import is_secret
+from tidegate.contract.secrets import carries_secret
 from tidegate.errors import SpecError, require
 
 _MEMORY = re.compile(r"(\d+)([kmgt])", re.I)
@@ -14,6 +15,11 @@ _UNITS = {"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _LEAST_MEMORY = 450 * 2**20
 """What Spark reserves for itself, and half as much again."""
 _DRIVERS_JAVA = "spark.driver.extraJavaOptions"
+_NAMES_ONE = re.compile(
+    r"spark\.kubernetes\.((driver|executor)\.secret(s|KeyRef)\..+|container\.image\.pullSecrets"
+    r"|kerberos\.tokenSecret\..+|authenticate\..*File)"
+)
+"""Conf that names a secret of Kubernetes', or a file: spark-submit's to know, and none itself."""
 JAVA = "JDK_JAVA_OPTIONS"
 """Options that every ``java`` of version 9 and later adds to those of its command line."""
 
@@ -61,7 +67,12 @@ def part(spark: Mapping[str, Any]) -> Settings:
 
 
 def _secret(settings: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in settings.items() if is_secret(key, value)}
+    found = {}
+    for key, value in settings.items():
+        named = _NAMES_ONE.fullmatch(key) and not carries_secret(value)
+        if is_secret(key, value) and not named:
+            found[key] = value
+    return found
 
 
 def shown_variables(settings: Settings, master: str) -> dict[str, str]:

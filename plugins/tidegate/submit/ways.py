@@ -1,17 +1,32 @@
 """The ways to run a driver, and which one a connection asks for."""
 
-from tidegate.errors import require
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from tidegate.errors import SpecError
 from tidegate.submit.client import ClientSubmission
 from tidegate.submit.cluster import Cluster, cluster_of
 from tidegate.submit.hook import look_up
+from tidegate.submit.kubernetes.submission import KubernetesSubmission
+from tidegate.submit.kubernetes.watch import KubernetesWatch
 from tidegate.submit.protocol import Lasting, Order, Submission, Ticket, Watch
 from tidegate.submit.secrets import Settings
 from tidegate.submit.warm.submission import WarmSubmission
 from tidegate.submit.yarn.submission import YarnSubmission
 from tidegate.submit.yarn.watch import YarnWatch
 
+Way = TypeVar("Way")
 _ANY = Cluster(conn_id="", master="yarn", manager="yarn", deploy_mode="cluster")
 """Where nothing is submitted."""
+_LASTING: Mapping[str, Callable[[Order, Cluster, Ticket | None], Lasting]] = {
+    "yarn": YarnSubmission,
+    "kubernetes": KubernetesSubmission,
+}
+_WATCHES: Mapping[str, Callable[[Ticket], Watch]] = {
+    "yarn": YarnWatch,
+    "kubernetes": KubernetesWatch,
+}
+"""By the kind of cluster that a driver runs on."""
 
 
 def submission(order: Order) -> Submission:
@@ -22,8 +37,9 @@ def submission(order: Order) -> Submission:
     connection = look_up(order.settings.shown)
     cluster = cluster_of(connection, order.settings.shown)
     if cluster.is_remote:
-        return YarnSubmission(order, cluster)
-    if order.warmth.seconds:
+        return _LASTING[cluster.manager](order, cluster, None)
+    # Executors on Kubernetes bear the labels of the attempt that they were asked for by.
+    if order.warmth.seconds and cluster.manager != "kubernetes":
         return WarmSubmission(order, cluster, connection)
     return ClientSubmission(order, cluster)
 
@@ -41,7 +57,8 @@ def lasting(order: Order) -> Lasting:
 
     :raises SpecError: as :func:`submission` does.
     """
-    return YarnSubmission(order, _cluster(order.settings))
+    cluster = _cluster(order.settings)
+    return _LASTING[cluster.manager](order, cluster, None)
 
 
 def resumed(order: Order, ticket: Ticket) -> Submission:
@@ -49,8 +66,7 @@ def resumed(order: Order, ticket: Ticket) -> Submission:
 
     :raises SpecError: if this version knows no such cluster.
     """
-    _check_manager(ticket)
-    return YarnSubmission(order, _ANY, ticket)
+    return _known(_LASTING, ticket)(order, _ANY, ticket)
 
 
 def watch(ticket: Ticket) -> Watch:
@@ -58,16 +74,17 @@ def watch(ticket: Ticket) -> Watch:
 
     :raises SpecError: if this version knows no such cluster.
     """
-    _check_manager(ticket)
-    return YarnWatch(ticket)
+    return _known(_WATCHES, ticket)(ticket)
 
 
-def _check_manager(ticket: Ticket) -> None:
-    require(
-        ticket.manager == "yarn",
-        f"a driver on {ticket.manager!r}, which this version of tidegate knows nothing of: run the "
-        "same version on workers and triggerers",
-    )
+def _known(ways: Mapping[str, Way], ticket: Ticket) -> Way:
+    try:
+        return ways[ticket.manager]
+    except KeyError as unknown:
+        raise SpecError(
+            f"a driver on {ticket.manager!r}, which this version of tidegate knows nothing of: run "
+            "the same version on workers and triggerers"
+        ) from unknown
 
 
 def _cluster(settings: Settings) -> Cluster:

@@ -1,4 +1,4 @@
-"""Every name of Great Expectations that the gate uses; no other file of tidegate imports it.
+"""Every name of Great Expectations that the gate uses; :mod:`graphs` alone imports it too.
 
 Its public API judges a batch of a data context, alone and in its own pass. The gate needs the
 metric graph behind that, which is promised to nobody: 1.24 is pinned. Each function says why its
@@ -39,7 +39,6 @@ from great_expectations.validator.metric_configuration import MetricConfiguratio
 from great_expectations.validator.metrics_calculator import MetricsCalculator
 from great_expectations.validator.validation_graph import ValidationGraph
 from great_expectations.validator.validation_statistics import calc_validation_statistics
-from great_expectations.validator.validator import Validator
 from pyspark.sql import DataFrame, SparkSession
 
 __all__ = [
@@ -137,6 +136,25 @@ def _function_type(metric: Any, engine: Engine) -> Any:
     return getattr(function, "metric_fn_type", None)
 
 
+def is_own(metric: Any, engine: Engine) -> bool:
+    """Tell whether a metric is Great Expectations' own, and not a custom one.
+
+    Borrowed (``get_metric_provider``) because only the registry knows who brought a metric; without
+    it, what a custom one makes of its data could be taken for what it makes of the next.
+    """
+    provider, _ = get_metric_provider(metric.metric_name, engine)
+    return _is_own(provider)
+
+
+def is_own_expectation(configuration: Any) -> bool:
+    """Tell whether an expectation is Great Expectations' own, for the reason of :func:`is_own`."""
+    return _is_own(type(configuration.to_domain_obj()))
+
+
+def _is_own(made: Any) -> bool:
+    return str(made.__module__).startswith("great_expectations.")
+
+
 def dependencies(engine: Engine, configuration: Any, runtime: Any) -> Any:
     """Return the metrics that an expectation says it needs.
 
@@ -166,18 +184,6 @@ def resolve(engine: Engine, edges: Sequence[Any], runtime: Any) -> None:
     nothing can be planned.
     """
     ValidationGraph(engine, edges).resolve(runtime, show_progress_bars=False)
-
-
-def validated(engine: Engine, configurations: Sequence[Any], runtime: Any) -> list[Any]:
-    """Return the results of the expectations, in whatever order.
-
-    Borrowed (``Validator.graph_validate``, ``metrics_calculator``) because the public
-    ``Batch.validate`` makes an engine of its own; without it, the data is read once more.
-    """
-    validator = Validator(execution_engine=engine)
-    validator.metrics_calculator.show_progress_bars = False
-    results: list[Any] = validator.graph_validate(list(configurations), runtime)
-    return results
 
 
 def count_beside(evidence: Any) -> MetricId:

@@ -16,6 +16,8 @@ _NULL_SKIPPING = frozenset(
     {"sum", "avg", "mean", "min", "max", "count", "stddev_samp", "stddev", "var_samp"}
 )
 """Aggregates of one argument that take a row left out by a filter for a NULL argument."""
+FEW = 50_000
+"""So many rows are read by one task as fast as by several, whose answers are joined by another."""
 _BROKEN = (PySparkException, Py4JError, ValueError, OverflowError, TypeError)
 """What one aggregate can raise: in Spark, or where Python cannot hold its value (a year 20260)."""
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import chain
 from operator import and_
 from typing import Any
 
@@ -20,6 +21,8 @@ from tidegate.driver.gate.gx import (
     edges_of,
     is_condition,
     is_lazy,
+    is_own,
+    is_own_expectation,
     resolve,
 )
 from tidegate.driver.gate.measure import analysed, within
@@ -83,11 +86,16 @@ class Plan:
 
     :param metrics: the metrics that are an aggregate each, for witnesses that need no query.
     :param aggregates: how a query would answer each of them, by the metric's id.
+    :param conditions: what Great Expectations' own conditions and aggregates are, by the metric's
+        id: of data of the schema they are always the same.
+    :param is_of_schema: whether what every expectation needs is known from the schema alone.
     """
 
     schema: StructType
     metrics: Sequence[Any]
     aggregates: Mapping[MetricId, Column]
+    conditions: Mapping[MetricId, Any]
+    is_of_schema: bool
 
 
 class Filters:
@@ -131,6 +139,7 @@ class PlanningEngine(Engine):
         keep_filters(self, frame)
         self.metrics: dict[MetricId, Any] = {}
         self.planned: dict[MetricId, Column] = {}
+        self.conditions: dict[MetricId, Any] = {}
         self.building = True
         self.asked = False
 
@@ -159,12 +168,20 @@ class PlanningEngine(Engine):
             if bundled:
                 self._plan(metric, bundled[0].metric_fn, bundled[0].compute_domain_kwargs)
                 return UNKNOWN
-            if metric.metric_name in SCHEMA or is_lazy(metric, self):
-                return direct[0].metric_fn(**direct[0].metric_provider_kwargs)
+            if metric.metric_name in SCHEMA:
+                return _called(direct[0])
+            if is_lazy(metric, self):
+                return self._kept(metric, _called(direct[0]))
             self._plan_count(metric, metrics)
         except Exception:  # whatever GX or the suite's author raises is for judging to report
             return UNKNOWN
         return UNKNOWN
+
+    def _kept(self, metric: Any, made: Any) -> Any:
+        # Made without a number that only data can tell: it would have refused to be used.
+        if is_own(metric, self):
+            self.conditions[metric.id] = made
+        return made
 
     def _plan_count(self, metric: Any, metrics: Mapping[MetricId, Any]) -> None:
         """Plan the counts for which GX would start a job per pair or list of columns."""
@@ -187,13 +204,16 @@ class PlanningEngine(Engine):
             self.planned[metric.id] = column
 
 
+def _called(direct: Any) -> Any:
+    return direct.metric_fn(**direct.metric_provider_kwargs)
+
+
 def plan(spark: SparkSession, schema: StructType, configurations: Sequence[Any]) -> Plan:
     """Return what the expectations come down to on data of this schema; no job is started."""
     frame = spark.createDataFrame([], schema)
     engine = PlanningEngine(spark, frame)
-    edges: list[Any] = []
-    for configuration in configurations:
-        edges += _edges(engine, configuration)
+    needs = [_edges(engine, configuration) for configuration in configurations]
+    edges = list(chain.from_iterable(needs))
     engine.building = False
     engine.asked = False
     resolve(engine, edges, runtime())
@@ -201,7 +221,13 @@ def plan(spark: SparkSession, schema: StructType, configurations: Sequence[Any])
         log.warning("Great Expectations never called resolve_metrics; nothing could be planned")
     aggregates = analysed(frame, engine.planned)
     metrics = [engine.metrics[metric] for metric in aggregates]
-    return Plan(schema=schema, metrics=metrics, aggregates=aggregates)
+    return Plan(
+        schema=schema,
+        metrics=metrics,
+        aggregates=aggregates,
+        conditions=engine.conditions,
+        is_of_schema=all(needs) and all(map(is_own_expectation, configurations)),
+    )
 
 
 def _edges(engine: PlanningEngine, configuration: Any) -> Sequence[Any]:

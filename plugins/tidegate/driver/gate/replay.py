@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from tidegate.driver.gate import evidence
 from tidegate.driver.gate.crash import is_crash
 from tidegate.driver.gate.facts import FileFacts
+from tidegate.driver.gate.graphs import Graphs, validated
 from tidegate.driver.gate.gx import (
     Engine,
     MetricId,
@@ -24,7 +25,6 @@ from tidegate.driver.gate.gx import (
     count_beside,
     dependencies,
     unresolved,
-    validated,
 )
 from tidegate.driver.gate.keys import Bounds, Repeated, is_whole, repeated, sized
 from tidegate.driver.gate.plan import (
@@ -261,14 +261,18 @@ def _is_evidence(direct: Any) -> bool:
     return bool(direct.metric_configuration.metric_name.endswith(_EVIDENCE))
 
 
-def replay(engine: ReplayEngine, configurations: Sequence[Any]) -> list[Any]:
+def replay(
+    engine: ReplayEngine, configurations: Sequence[Any], graphs: Graphs | None = None
+) -> list[Any]:
     """Return Great Expectations' own result of every expectation, in their order.
 
+    :param graphs: what the expectations need, kept from one judgement to the next; None to have
+        each find it out anew.
     :raises Exception: what Spark raised, if the infrastructure rather than the data or the suite
         broke the judging.
     """
     try:
-        found = validated(engine, configurations, runtime())
+        found = validated(engine, configurations, runtime(), graphs or Graphs())
     except Exception:  # one that cannot even say what it needs; GX then drops the whole suite
         found = _each_answerable(engine, configurations)
     if engine.crash:
@@ -282,7 +286,7 @@ def _each_answerable(engine: ReplayEngine, configurations: Sequence[Any]) -> lis
     broken = {each.id: _unanswerable(engine, each) for each in configurations}
     sound = [each for each in configurations if broken[each.id] is None]
     told = [each for each in broken.values() if each is not None]
-    return [*told, *validated(engine, sound, runtime())]
+    return [*told, *validated(engine, sound, runtime(), Graphs())]
 
 
 def _unanswerable(engine: ReplayEngine, configuration: Any) -> Any:

@@ -15,8 +15,9 @@ from tidegate.driver.gate import metadata, texts
 from tidegate.driver.gate.docs import page
 from tidegate.driver.gate.document import exports_data_docs
 from tidegate.driver.gate.facts import FileFacts
+from tidegate.driver.gate.graphs import Graphs
 from tidegate.driver.gate.gx import MetricId, dependencies
-from tidegate.driver.gate.measure import measure
+from tidegate.driver.gate.measure import FEW, measure
 from tidegate.driver.gate.pii import check_pii
 from tidegate.driver.gate.plan import Plan, plan, runtime
 from tidegate.driver.gate.replay import ReplayEngine, replay
@@ -75,11 +76,13 @@ class SuiteGate:
         :raises Exception: what Spark raised, if the machinery broke down: a crash while judging is
             not a verdict.
         """
-        planned = self._planned_for(staged.schema).result()
+        planning = self._planned_for(staged.schema)
+        planned = planning.result()
+        graphs = planning.graphs if planned.is_of_schema else None
         with _undisturbed():
             answers = self._answers(planned, staged, facts)
-            engine = ReplayEngine(self._spark, staged, facts, answers)
-            self._results = replay(engine, self._configurations)
+            engine = ReplayEngine(self._spark, staged, facts, {**planned.conditions, **answers})
+            self._results = replay(engine, self._configurations, graphs)
         self._engine = engine
         return judgement(self._suite, self._results, engine.columns())
 
@@ -122,6 +125,9 @@ class SuiteGate:
             known = metadata.answers(planned.metrics, facts)
             left = [metric for metric in planned.metrics if metric.id not in known]
             known |= texts.answers(self._spark, left, planned.aggregates, facts)
+            if facts.rows <= FEW:
+                # The query is one of Spark's stages then, and not two.
+                staged = staged.coalesce(1)
         asked = {id_: column for id_, column in planned.aggregates.items() if id_ not in known}
         return known | measure(staged, asked)
 
@@ -138,6 +144,8 @@ class Planning:
 
     def __init__(self, make: Callable[[StructType], Plan], schema: StructType) -> None:
         self._schema = schema
+        self.graphs = Graphs()
+        """What the expectations need, once they were asked."""
         aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plan")
         self._future: Future[Plan] = aside.submit(make, schema)
         aside.shutdown(wait=False)

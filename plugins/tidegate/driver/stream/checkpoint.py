@@ -6,6 +6,7 @@ it (``commits/7``). Main knows what was published. Where they differ, main is ri
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 
 from tidegate.driver.jvm.hadoop import Folder
 from tidegate.driver.targets.mark import Mark
@@ -47,9 +48,9 @@ class Checkpoint:
         except (ValueError, KeyError, TypeError):  # damaged: of no query that is known
             return ""
 
-    @property
+    @cached_property
     def is_stateful(self) -> bool:
-        """Whether the query keeps state in it."""
+        """Whether the query keeps state in it; asked while it runs, and the same all through."""
         return bool(self._folder.names("state"))
 
     def logged(self, number: int) -> Logged | None:

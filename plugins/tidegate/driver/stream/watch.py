@@ -1,6 +1,5 @@
 """What a stream tells while it works: a line now and then, and what it read in all."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from time import monotonic, time
@@ -10,6 +9,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from tidegate.contract import Flow
 from tidegate.driver.inputs.found import Feed
+from tidegate.driver.jvm.streams import progress_behind
 
 _PAUSE_SECONDS = 30.0
 """No two lines come closer, while all is well."""
@@ -53,11 +53,8 @@ class Watch:
 
     def look(self, query: StreamingQuery) -> None:
         """Take note of the micro-batches that have ended since the last look."""
-        last = query.lastProgress
-        if last is None or last.batchId <= self._seen:
-            return
-        for progress in query.recentProgress:
-            if progress.batchId > self._seen and _WORKED in progress.durationMs:
+        for progress in reversed(progress_behind(query, self._seen)):
+            if _WORKED in progress.get("durationMs", ()):
                 self._note(progress)
 
     def tell(self, flow: Flow) -> None:
@@ -86,15 +83,16 @@ class Watch:
         """Return a flow with what Spark alone knows."""
         return replace(flow, taken=self._taken, lag=self._lag, behind=self._behind)
 
-    def _note(self, progress: Any) -> None:
-        self._seen = progress.batchId
-        self._taken += progress.numInputRows
-        lags = [_lag(source) for source in json.loads(progress.json)["sources"]]
+    def _note(self, progress: Mapping[str, Any]) -> None:
+        self._seen = progress["batchId"]
+        self._taken += progress["numInputRows"]
+        lags = [_lag(source) for source in progress["sources"]]
         known = [lag for lag in lags if lag is not None]
         if known:
             self._lag = sum(known)
         # A job may observe numbers of its own, which have no such name.
-        told = [row.asDict().get("newest") for row in progress.observedMetrics.values()]
+        observed = progress.get("observedMetrics", {}).values()
+        told = [numbers.get("newest") for numbers in observed]
         newest = list(filter(None, told))
         if not self._lag:
             self._behind = 0.0

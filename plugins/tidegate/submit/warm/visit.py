@@ -99,7 +99,7 @@ class Visit:
         code = None
         for each in frames:
             if isinstance(each, bytes):
-                output.take_piece(each, out)
+                output.take(each, out)
             elif "exit" in each:
                 code = int(each["exit"])
         return code

@@ -34,6 +34,11 @@ _SECONDS = 90
 """How long a call may take before the ResourceManager counts as out of reach."""
 
 
+def tag_of(digest: str) -> str:
+    """Return the tag that an application with this digest bears; YARN takes 100 plain letters."""
+    return f"tidegate:{digest}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Application:
     """What YARN says of an application."""
@@ -69,11 +74,12 @@ class Yarn:
         self.web = web or _web_address(environment)
         """The REST API's address; empty if nobody has said it."""
 
-    def find(self, tag: str) -> str | None:
-        """Return the id of the newest application with this tag that has not ended.
+    def find(self, digest: str) -> str | None:
+        """Return the id of the newest application with this digest that has not ended.
 
         :raises ClusterUnavailable: if YARN does not say.
         """
+        tag = tag_of(digest)
         if self.web:
             asked = {"applicationTags": tag, "states": ",".join(ACTIVE)}
             answer = self._get(f"apps?{urlencode(asked)}")

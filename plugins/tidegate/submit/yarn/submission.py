@@ -8,20 +8,14 @@ from tidegate.contract import Attempt
 from tidegate.errors import ClusterUnavailable, TidegateError
 from tidegate.store import DOCS, DRIVERS_SPEC, KEYTAB, REPORT, SPEC, TOLD, Files
 from tidegate.submit.cluster import Cluster
+from tidegate.submit.earlier import left_running
+from tidegate.submit.elsewhere import arguments, digest_of, place_of, travelling
 from tidegate.submit.process import SparkSubmit
 from tidegate.submit.protocol import Order, Ticket
 from tidegate.submit.shared import fetch, inherit, is_anothers, reached
 from tidegate.submit.told import Told
 from tidegate.submit.yarn.client import Application, Yarn
-from tidegate.submit.yarn.earlier import left_running
-from tidegate.submit.yarn.order import (
-    arguments,
-    conf_of,
-    place_of,
-    submitters_variables,
-    tag_of,
-    write_spec,
-)
+from tidegate.submit.yarn.order import conf_of, submitters_variables
 from tidegate.submit.yarn.reasons import lost_on_yarn
 from tidegate.submit.yarn.watch import reach_of, yarn_of
 
@@ -76,8 +70,7 @@ class YarnSubmission:
         :raises ClusterUnavailable: if YARN does not answer.
         """
         order = self._order
-        there = self._there
-        write_spec(order, there)
+        order.files.write(DRIVERS_SPEC, travelling(order, self._there).to_json())
         self._process.prepare(DRIVERS_SPEC, arguments(order), conf_of(order, self._cluster.master))
         self._yarn = yarn_of(self._reach)
         asked = order.spec.without_secrets().to_json()
@@ -90,7 +83,7 @@ class YarnSubmission:
             inherit(self._there, order.spec.attempt)
             return
         with reached(SPEC):
-            there.write(SPEC, asked)  # a try after this one looks for what was asked
+            self._there.write(SPEC, asked)  # a try after this one looks for what was asked
 
     def let_go(self) -> Ticket:
         """Have YARN take the driver, unless an earlier try's still runs; return its application.
@@ -163,7 +156,7 @@ class YarnSubmission:
             yarn.kill(known, self._process.end)
             return
         self._process.end()  # before it is asked for: nothing is submitted afterwards
-        found = yarn.find(tag_of(self._attempt))
+        found = yarn.find(digest_of(self._attempt))
         if found:
             yarn.kill(found)
 
@@ -185,7 +178,7 @@ class YarnSubmission:
         if self._yarn is None or self._is_over:
             return None
         with suppress(ClusterUnavailable):  # spark-submit's own log says why
-            return self._yarn.find(tag_of(self._attempt))
+            return self._yarn.find(digest_of(self._attempt))
         return None
 
     def _wait(self) -> int:

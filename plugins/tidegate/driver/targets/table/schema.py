@@ -96,6 +96,8 @@ def fit(frame: DataFrame, table: StructType, name: str) -> tuple[DataFrame, list
     :raises SpecError: if a column of the table is missing or has a type that does not widen to the
         table's.
     """
+    if _is_same(frame.schema, table):
+        return frame, []
     given = _types(frame.schema)
     missing = [field.name for field in table.fields if field.name.lower() not in given]
     require(
@@ -117,6 +119,14 @@ def fit(frame: DataFrame, table: StructType, name: str) -> tuple[DataFrame, list
     added = [given for given in frame.columns if given.lower() not in known]
     kept = [column(field.name).alias(field.name) for field in table.fields]
     return frame.select(kept + [column(new) for new in added]), added
+
+
+def _is_same(given: StructType, table: StructType) -> bool:
+    """Tell whether columns are a table's own, in its order: nothing is left to do for them."""
+    if given.names != table.names:
+        return False
+    pairs = zip(given.fields, table.fields, strict=True)
+    return all(own.dataType == field.dataType for own, field in pairs)
 
 
 def _widens(given: DataType, to: DataType) -> bool:

@@ -50,6 +50,8 @@ class StreamTable:
     def __init__(self, spark: SparkSession, spec: StageSpec, fingerprint: str) -> None:
         self._spark = spark
         self._target = TableTarget(spark, spec, fingerprint)
+        # One for all of the attempt: it reads each version of the table's metadata once.
+        self._table = StreamedTable(spark, spec.target)
         self._fenced: FencedTable | None = None
         self.name = spec.target
 
@@ -65,7 +67,8 @@ class StreamTable:
             check_columns(columns, merge, self.name)
         if not self._spark.catalog.tableExists(self.name):
             self._target.create(columns)
-        self._fenced = self._target.fence_off()
+        fenced = self._target.fence_off()
+        self._fenced = replace(fenced, place=replace(fenced.place, table=self._table))
 
     @property
     def fenced(self) -> FencedTable:
@@ -128,7 +131,7 @@ class StreamTable:
             summary=judged.as_summary(),
             named=(self._property, mark.as_property(snapshot)),
         )
-        version = StreamedTable(self._spark, self.name).forward(move)
+        version = self._table.forward(move)
         return Output(
             target=self.name,
             rows=staged.rows,

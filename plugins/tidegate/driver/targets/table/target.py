@@ -222,7 +222,8 @@ class FencedTable:
                 return self._to_merge(rows, merge, added, gate)
             if added:
                 return self._beside(fitted, added, gate)
-            return self._on_branch(fitted, gate)
+            gate.plan(schema)
+            return self._on_branch(fitted)
         except (Py4JJavaError, PySparkException) as error:
             # Spark tells a lost branch and a refused row alike, as a failed write. What is neither
             # is raised as it is: the diagnosis reads its causes.
@@ -235,9 +236,8 @@ class FencedTable:
         """Drop what was written aside; the token stays, so that older attempts stay fenced off."""
         self.place.discard()
 
-    def _on_branch(self, frame: DataFrame, gate: Gate) -> OnBranch:
+    def _on_branch(self, frame: DataFrame) -> OnBranch:
         mode = write_mode(self.spec)
-        gate.plan(self.place.schema)
         written = write_branch(frame, mode, self.place)
         if written.snapshot is None:
             nothing = self.place.spark.table(self.place.table.name).limit(0)

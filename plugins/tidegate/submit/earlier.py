@@ -1,32 +1,47 @@
-"""Applications that outlived the task of an earlier try."""
+"""Drivers on a cluster that outlived the task of an earlier try."""
 
 import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from tidegate.contract import Attempt, StageSpec
 from tidegate.errors import SpecError
 from tidegate.store import SPEC
+from tidegate.submit.elsewhere import digest_of, place_of
 from tidegate.submit.protocol import Order
-from tidegate.submit.yarn.client import Yarn
-from tidegate.submit.yarn.order import place_of, tag_of
 
 _TRIES = 10
-"""How many tries before this one may have left an application."""
+"""How many tries before this one may have left a driver."""
 
 
-def left_running(order: Order, yarn: Yarn) -> tuple[str, Attempt] | None:
-    """Return the application of an earlier try that still does this very work, and whose it is.
+class Manager(Protocol):
+    """Who is asked for drivers: a cluster's own API."""
+
+    def find(self, digest: str) -> str | None:
+        """Return the name of the driver that bears this digest and has not ended.
+
+        :raises ClusterUnavailable: if the cluster does not say.
+        """
+
+    def kill(self, name: str) -> None:
+        """End a driver, if it has not ended.
+
+        :raises ClusterUnavailable: if the cluster does not answer.
+        """
+
+
+def left_running(order: Order, manager: Manager) -> tuple[str, Attempt] | None:
+    """Return the driver of an earlier try that still does this very work, and whose it is.
 
     What does other work is ended: the job has changed since, or the task was cleared, which means
     that its work is to be done anew.
 
-    :raises ClusterUnavailable: if YARN does not answer.
+    :raises ClusterUnavailable: if the cluster does not answer.
     """
     for asked in _asked_earlier(order):
-        found = yarn.find(tag_of(asked.attempt))
+        found = manager.find(digest_of(asked.attempt))
         if found is None:
             continue
         if _is_this(asked, order.spec):
@@ -34,7 +49,7 @@ def left_running(order: Order, yarn: Yarn) -> tuple[str, Attempt] | None:
             order.listener.say(f"{found} of try {number} still runs: waiting for it")
             return found, asked.attempt
         order.listener.say(f"{found} does what is no longer asked: ended")
-        yarn.kill(found)
+        manager.kill(found)
     return None
 
 
