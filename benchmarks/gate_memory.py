@@ -32,7 +32,8 @@ class Live(Thread):
         super().__init__(daemon=True)
         jvm = context._jvm
         self._collect = jvm.java.lang.System.gc
-        self._heap = jvm.java.lang.management.ManagementFactory.getMemoryMXBean()
+        pools = jvm.java.lang.management.ManagementFactory.getMemoryPoolMXBeans()
+        self._pools = [each for each in pools if each.getType().name() == "HEAP"]
         self._spark = jvm.org.apache.spark.SparkEnv.get().memoryManager()
         self._over = Event()
         self.lent = self.rest = 0.0
@@ -54,7 +55,8 @@ class Live(Thread):
     def _look(self) -> None:
         before = self._lent()
         self._collect()
-        used = self._heap.getHeapMemoryUsage().getUsed() / 2**20
+        # As it was right behind the collection: until Python asks, tasks have made new garbage.
+        used = sum(each.getCollectionUsage().getUsed() for each in self._pools) / 2**20
         # A task that ended meanwhile gave back what the collection had still to count as live.
         lent = max(before, self._lent())
         self.lent = max(self.lent, lent)
