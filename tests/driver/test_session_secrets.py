@@ -6,11 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 from specs import spec
 
 from tidegate.contract.secrets import redaction_regex
 from tidegate.driver.jvm import jvm_of
+from tidegate.driver.session import open_session
+from tidegate.errors import SpecError
 
 SECRETS = {
     "spark.hadoop.fs.s3a.secret.key": "planted-01",
@@ -28,6 +31,7 @@ JOB = """
 import sys
 from pathlib import Path
 
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from tidegate.contract import StageSpec
@@ -99,3 +103,18 @@ def test_java_reads_the_rule_as_we_do(spark: SparkSession, besides: str) -> None
     for key, value in SHOWN.items():
         assert not rule.matcher(key).find(), key
         assert not rule.matcher(value).find(), key
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("spark.kubernetes.submitInDriver", "true"), ("spark.submit.deployMode", "cluster")],
+)
+def test_no_model_goes_with_a_drivers_container(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch, key: str, value: str
+) -> None:
+    """A pod's driver is in client mode to itself: the deploy mode alone does not tell."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    conf = spark.sparkContext.getConf().set(key, value)
+    monkeypatch.setattr(SparkContext, "getConf", lambda _: conf)
+    with pytest.raises(SpecError, match="MLFLOW_TRACKING_URI is not set"):
+        open_session(spec(writes="delays", kind="train"))

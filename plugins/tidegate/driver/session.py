@@ -62,7 +62,7 @@ def open_session(spec: StageSpec) -> SparkSession:
     loading = Thread(target=_preload, args=(spec,), daemon=True)
     loading.start()
     spark = configured(f"{spec.attempt.dag_id}.{spec.attempt.task_id}", spec.conf)
-    _check_registry(spec, spark.conf.get(_MODE, "client") == "cluster")
+    _check_registry(spec, dict(spark.sparkContext.getConf().getAll()))
     loading.join()
     return spark
 
@@ -98,9 +98,9 @@ def _absolute_warehouses(conf: Mapping[str, str]) -> dict[str, str]:
     return absolute
 
 
-def _check_registry(spec: StageSpec, is_elsewhere: bool) -> None:
+def _check_registry(spec: StageSpec, conf: Mapping[str, str]) -> None:
     require(
-        not (is_elsewhere and _uses_models(spec)) or "MLFLOW_TRACKING_URI" in os.environ,
+        not (_is_elsewhere(conf) and _uses_models(spec)) or "MLFLOW_TRACKING_URI" in os.environ,
         "MLFLOW_TRACKING_URI is not set, and MLflow's store would lie in the driver's own folder "
         "on the cluster: name one that all machines reach, in env_vars",
     )
