@@ -33,7 +33,7 @@ def dictionaries(
     until = monotonic() + seconds
     conf = java_session(spark).sessionState().newHadoopConf()
     for path in paths:
-        if monotonic() > until:
+        if not wanted or monotonic() > until:
             return {}
         with _reader(jvm, path, conf) as reader:
             for number, page in _pages(reader, wanted):
